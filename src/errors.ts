@@ -1,0 +1,212 @@
+/**
+ * The closed list of failures.
+ *
+ * Each has an exit code, which also says whether a retry can help (75: yes, all others: no), a
+ * sentence that tells what it means, and what to do when the failure itself brings no better
+ * advice. `docs/errors.md` has a section for each; a test holds the two equal.
+ */
+export const failures = {
+  CONFIG_INVALID: {
+    exit: 64,
+    means: 'a variable, a flag or the address of the database is missing, unknown or malformed',
+    todo: 'mend what is named above and run again',
+  },
+  FOLDER_UNREADABLE: {
+    exit: 64,
+    means: 'the folder of SQL files is missing, not a folder, or may not be read',
+    todo: 'set LOCKSTEP_DIR to the folder that holds the SQL files, as this process sees it',
+  },
+  FOLDER_EMPTY: {
+    exit: 64,
+    means: 'the folder holds no SQL file, which is more often a wrong mount than a wish',
+    todo: 'check LOCKSTEP_DIR and that the image or the volume holds the files',
+  },
+  FILE_UNREADABLE: {
+    exit: 64,
+    means: 'a file may not be read, or is not a regular file',
+    todo: 'give the user of this process the right to read it',
+  },
+  LOGIN_REFUSED: {
+    exit: 64,
+    means: 'the server refuses user, password or host',
+    todo: 'check user and password, and that pg_hba.conf admits this host to this database',
+  },
+  TLS_FAILED: {
+    exit: 64,
+    means: 'no encrypted connection of the wanted kind can be made',
+    todo: 'check sslmode and sslrootcert against what the server offers',
+  },
+  DATABASE_MISSING: {
+    exit: 64,
+    means: 'the server is there, the database was not, for as long as LOCKSTEP_CONNECT_WAIT allows',
+    todo: 'create the database, or correct its name',
+  },
+  SERVER_UNSUPPORTED: {
+    exit: 64,
+    means: 'the server is older than PostgreSQL 14',
+    todo: 'upgrade the server',
+  },
+  POOLER_BETWEEN: {
+    exit: 64,
+    means: 'a connection pooler stands between, so a lock may stay on another client’s session',
+    todo: 'use the address of the server itself',
+  },
+  PRIVILEGE_MISSING: {
+    exit: 64,
+    means: 'the role may not do what the ledger needs',
+    todo: 'grant the right that is named above',
+  },
+  FILE_NAME_INVALID: {
+    exit: 1,
+    means: 'the name of an SQL file cannot be read as version, underscore, name',
+    todo: 'rename it as 0001_what_it_does.sql',
+  },
+  FILE_NAME_TWICE: {
+    exit: 1,
+    means: 'two files have the same version, or names that differ only in case',
+    todo: 'rename one of them',
+  },
+  FILE_CONTENT_INVALID: {
+    exit: 1,
+    means: 'a file is not UTF-8, holds a NUL byte, or is larger than LOCKSTEP_MAX_FILE_SIZE',
+    todo: 'save it as UTF-8 text',
+  },
+  DIRECTIVE_UNKNOWN: {
+    exit: 1,
+    means: 'a file begins with a “-- lockstep:” line that this release does not know',
+    todo: 'correct the line; docs/files.md lists what is known',
+  },
+  BASELINE_INVALID: {
+    exit: 1,
+    means: 'baseline.sql does not say which files it stands for, or they are not in the folder',
+    todo: 'let its first line be “-- lockstep: baseline 0042”, the version of a file in the folder',
+  },
+  FILE_CHANGED: {
+    exit: 1,
+    means: 'a file was edited after it had been applied',
+    todo: 'restore the file as it was applied and put the change into a new file',
+  },
+  FILE_MISSING: {
+    exit: 1,
+    means: 'files were applied that this folder lacks, though later ones of this folder knew them',
+    todo: 'bring the missing files back',
+  },
+  FILE_OUT_OF_ORDER: {
+    exit: 1,
+    means: 'a pending file has a lower version than a file of this folder that is applied',
+    todo: 'give it a higher version, or set LOCKSTEP_OUT_OF_ORDER=allow',
+  },
+  DATABASE_NOT_EMPTY: {
+    exit: 1,
+    means: 'the ledger is empty, the database is not',
+    todo: 'set LOCKSTEP_BASELINE=ignore to run the files as they are on this database',
+  },
+  LEDGER_OF_ANOTHER: {
+    exit: 1,
+    means: 'the ledger has rows, but none of them is of a file in this folder',
+    todo: 'give this application a ledger of its own: LOCKSTEP_SCHEMA',
+  },
+  LEDGER_TOO_NEW: {
+    exit: 1,
+    means: 'a newer Lockstep wrote the ledger in a format that this one does not understand',
+    todo: 'run a newer Lockstep',
+  },
+  LEDGER_DAMAGED: {
+    exit: 1,
+    means: 'the ledger contradicts itself: something else than Lockstep has written there',
+    todo: 'compare the row with the schema, then mend it by hand; docs/ledger.md tells what a row says',
+  },
+  SQL_FAILED: {
+    exit: 1,
+    means: 'PostgreSQL refused a statement of a file',
+    todo: 'mend the file and run again',
+  },
+  TRANSACTION_ENDED: {
+    exit: 1,
+    means: 'a file tried to end the transaction that Lockstep opened for it',
+    todo: 'take BEGIN, COMMIT and ROLLBACK out of the file: each file is one transaction already',
+  },
+  COPY_REFUSED: {
+    exit: 1,
+    means: 'a file copies from or to the client, which has no data to give or take',
+    todo: 'write INSERT statements (pg_dump --inserts), or COPY from a file on the server',
+  },
+  VERIFY_FAILED: {
+    exit: 1,
+    means: 'after the last file the ledger did not show what had been applied',
+    todo: 'look into the ledger: something else writes there',
+  },
+  DATABASE_UNREACHABLE: {
+    exit: 75,
+    means: 'the server could not be reached within LOCKSTEP_CONNECT_WAIT',
+    todo: 'is the server running, is the address right, may this pod reach it (NetworkPolicy)?',
+  },
+  CONNECTION_LOST: {
+    exit: 75,
+    means: 'the connection ended before the run did',
+    todo: 'run again: the ledger knows what is applied',
+  },
+  LOCK_TIMEOUT: {
+    exit: 75,
+    means: 'a statement waited too long for a lock, or PostgreSQL broke a deadlock at its expense',
+    todo: 'run again when the other session is done',
+  },
+  LEDGER_MOVED: {
+    exit: 75,
+    means: 'somebody else wrote the ledger or took the lock while this run was under way',
+    todo: 'run again: the plan is made anew',
+  },
+  RUNNER_WAIT_OVER: {
+    exit: 75,
+    means: 'another runner held the lock for longer than LOCKSTEP_RUNNER_WAIT',
+    todo: 'look at the other runner; run again when it is done',
+  },
+  INTERRUPTED: {
+    exit: 75,
+    means: 'the run was told to stop',
+    todo: 'the next run goes on',
+  },
+  DEFECT: {
+    exit: 70,
+    means: 'a defect of Lockstep itself',
+    todo: 'report it with these lines',
+  },
+} as const satisfies Record<string, { exit: 1 | 64 | 70 | 75; means: string; todo: string }>
+
+export type FailureCode = keyof typeof failures
+
+/** Whatever ends a run. Its message may be shown to anybody: no credential, row value, statement. */
+export class Failure extends Error {
+  readonly code: FailureCode
+  /** Lines for people after the message: what is kept, what to do next. Never empty. */
+  readonly more: readonly string[]
+
+  constructor(code: FailureCode, message: string, more: readonly string[] = [failures[code].todo]) {
+    super(message)
+    this.code = code
+    this.more = more
+  }
+
+  get exit(): number {
+    return failures[this.code].exit
+  }
+}
+
+/** Anything thrown, as a failure: what is not one already is a defect, told without its values. */
+export function asFailure(thrown: unknown): Failure {
+  if (thrown instanceof Failure) return thrown
+  const where = thrown instanceof Error ? stackPlaces(thrown) : []
+  const name = thrown instanceof Error ? thrown.constructor.name : typeof thrown
+  return new Failure(
+    'DEFECT',
+    `an unexpected ${name}${where.length > 0 ? ` at ${where[0]}` : ''}`,
+    [...where.slice(1, 4).map((place) => `from ${place}`), failures.DEFECT.todo],
+  )
+}
+
+/** Places of the program in a stack, without folders: the message of a foreign error may hold a secret. */
+function stackPlaces(error: Error): string[] {
+  return [...(error.stack ?? '').matchAll(/([\w.-]+\.m?[jt]s):(\d+):(\d+)/g)].map(
+    ([, file, line, column]) => `${file}:${line}:${column}`,
+  )
+}

@@ -1,0 +1,70 @@
+import { isUtf8 } from 'node:buffer'
+
+const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf])
+
+/** What stands in the way of reading bytes as text, or undefined; `at` is a byte offset. */
+export function byteProblem(bytes: Buffer): { at: number; what: string } | undefined {
+  const nul = bytes.indexOf(0)
+  if (nul !== -1) {
+    const what = nul <= 1 ? 'a NUL byte (a UTF-16 file?)' : 'a NUL byte'
+    return { at: nul, what }
+  }
+  if (isUtf8(bytes)) return undefined
+  const at = firstInvalidByte(bytes)
+  return { at, what: `byte 0x${(bytes[at] ?? 0).toString(16).toUpperCase()}, which is not UTF-8` }
+}
+
+/** A place as people count it: line and column from 1, the column in code points. */
+export interface Place {
+  readonly line: number
+  readonly column: number
+}
+
+/** The place of the byte at an offset. */
+export function placeOfByte(bytes: Buffer, at: number): Place {
+  return placeBehind(bytes.subarray(0, at).toString('utf8'))
+}
+
+/** The place of the code point at an offset. */
+export function placeOfCodePoint(text: string, at: number): Place {
+  let index = 0
+  for (let left = at; left > 0 && index < text.length; left -= 1) {
+    index += (text.codePointAt(index) ?? 0) > 0xffff ? 2 : 1
+  }
+  return placeBehind(text.slice(0, index))
+}
+
+function placeBehind(before: string): Place {
+  const lines = before.split(/\r\n|\r|\n/)
+  return { line: lines.length, column: codePoints(lines.at(-1) ?? '') + 1 }
+}
+
+/** Length in code points, which is how PostgreSQL counts. */
+export function codePoints(text: string): number {
+  return Array.from(text).length
+}
+
+/** The text, without the one byte order mark that editors leave at the start (PostgreSQL: 42601). */
+export function toText(bytes: Buffer): { text: string; hadByteOrderMark: boolean } {
+  const hadByteOrderMark = bytes.subarray(0, 3).equals(byteOrderMark)
+  return { text: bytes.toString('utf8', hadByteOrderMark ? 3 : 0), hadByteOrderMark }
+}
+
+/** A decoder puts U+FFFD where it cannot read; the first that is not U+FFFD in the bytes is the place. */
+function firstInvalidByte(bytes: Buffer): number {
+  const decoded = bytes.toString('utf8')
+  const replacement = Buffer.from('\u{FFFD}')
+  let at = 0
+  let from = 0
+  for (
+    let next = decoded.indexOf('\u{FFFD}');
+    next !== -1;
+    next = decoded.indexOf('\u{FFFD}', from)
+  ) {
+    at += Buffer.byteLength(decoded.slice(from, next))
+    if (!bytes.subarray(at, at + 3).equals(replacement)) return at
+    at += 3
+    from = next + 1
+  }
+  return at
+}

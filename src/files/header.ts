@@ -1,0 +1,28 @@
+/** One `-- lockstep: word rest` line of the comments that a file begins with. */
+export interface Directive {
+  readonly word: string
+  readonly rest: string
+  /** 1-based. */
+  readonly line: number
+}
+
+/**
+ * Directives stand in the comment lines above the first statement, so that they can be seen at a
+ * glance and a string that holds the same words is never one.
+ */
+export function readDirectives(text: string): Directive[] {
+  const directives: Directive[] = []
+  let line = 0
+  for (const [, content = ''] of text.matchAll(/([^\r\n]*)(?:\r\n|\r|\n|$)/g)) {
+    line += 1
+    const trimmed = content.trim()
+    if (trimmed !== '' && !trimmed.startsWith('--')) break
+    const found = /^--\s*lockstep:\s*(\S*)\s*(.*)$/i.exec(trimmed)
+    if (found) directives.push({ word: (found[1] ?? '').toLowerCase(), rest: found[2] ?? '', line })
+    if (line > maxHeaderLines) break
+  }
+  return directives
+}
+
+/** A header is read by people; the bound keeps a file of a million comment lines cheap. */
+const maxHeaderLines = 1000

@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+// Preset, so that an exit that nobody planned is told as what it is, a defect.
+process.exitCode = 70
+
+const stopping = new AbortController()
+// Before anything slow is loaded: as PID 1 a process without a handler ignores SIGTERM.
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(signal, () => {
+    if (stopping.signal.aborted) process.exit(75)
+    stopping.abort(signal)
+  })
+}
+
+const env = { ...process.env }
+// The driver reads some twenty PG* variables by itself; it is told all it needs.
+for (const name of Object.keys(process.env).filter((key) => key.startsWith('PG')))
+  delete process.env[name]
+
+const { runCli } = await import('./cli.ts')
+process.exitCode = await runCli({
+  args: process.argv.slice(2),
+  env,
+  isTerminal: process.stdout.isTTY,
+  stop: stopping.signal,
+  print: (text) => process.stdout.write(text),
+  onCrash: (handle) => {
+    process.on('uncaughtException', handle)
+    process.on('unhandledRejection', handle)
+  },
+  exit: (code) => process.exit(code),
+})
+// Whatever a library may have left open does not keep the process.
+setTimeout(() => process.exit(), 2_000).unref()

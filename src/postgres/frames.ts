@@ -1,0 +1,115 @@
+/** What the server said, of what the driver keeps to itself. PostgreSQL manual, 54.7. */
+export interface Frames {
+  /** Of the session, from BackendKeyData; 0 until then. */
+  readonly pid: number
+  /** Settings that the server reports, such as `server_version` and `in_hot_standby`. */
+  readonly parameters: ReadonlyMap<string, string>
+  /** `I` idle, `T` in a transaction, `E` in a failed one; undefined before the first. */
+  readonly status: string | undefined
+  /** Tags of the message that is running or ran last, a statement each: `['BEGIN', 'INSERT 0 2']`. */
+  readonly tags: readonly string[]
+  /** SQLSTATE of the FATAL or PANIC that ended the session. */
+  readonly fatal: string | undefined
+  /** A COPY from or to the client has begun, which the driver does not survive. */
+  readonly copying: boolean
+}
+
+export interface FrameReader {
+  readonly frames: Frames
+  /** Takes bytes as they come from the socket. */
+  readonly read: (chunk: Buffer) => void
+}
+
+/** Backend messages of interest, by their first byte. Of all others only the length is looked at. */
+const kinds = {
+  ready: 0x5a, // Z
+  commandComplete: 0x43, // C
+  error: 0x45, // E
+  parameter: 0x53, // S
+  keyData: 0x4b, // K
+  copyIn: 0x47, // G
+  copyOut: 0x48, // H
+  copyBoth: 0x57, // W
+} as const
+const interesting = new Set<number>(Object.values(kinds))
+const headerBytes = 5
+
+/** Reads along, passively: it changes no byte, copies no row, and never throws. */
+export function frameReader(): FrameReader {
+  const frames = {
+    pid: 0,
+    parameters: new Map<string, string>(),
+    status: undefined as string | undefined,
+    tags: [] as string[],
+    fatal: undefined as string | undefined,
+    copying: false,
+  }
+  let rest: Buffer = Buffer.alloc(0)
+  let skip = 0
+  /** The last message has been answered whole; the next frame belongs to another. */
+  let between = true
+
+  function handle(kind: number, body: Buffer): void {
+    if (kind === kinds.ready) {
+      if (between) frames.tags = []
+      between = true
+      frames.status = String.fromCharCode(body[0] ?? 0)
+    } else if (kind === kinds.commandComplete || kind === kinds.error) {
+      if (between) frames.tags = []
+      between = false
+      if (kind === kinds.commandComplete) frames.tags.push(cString(body, 0))
+      else frames.fatal = fatalCode(body) ?? frames.fatal
+    } else if (kind === kinds.parameter) {
+      const name = cString(body, 0)
+      frames.parameters.set(name, cString(body, Buffer.byteLength(name) + 1))
+    } else if (kind === kinds.keyData) {
+      frames.pid = body.length >= 4 ? body.readInt32BE(0) : 0
+    } else {
+      frames.copying = true
+    }
+  }
+
+  function read(chunk: Buffer): void {
+    if (skip >= chunk.length) {
+      skip -= chunk.length
+      return
+    }
+    const fresh = chunk.subarray(skip)
+    skip = 0
+    let bytes = rest.length === 0 ? fresh : Buffer.concat([rest, fresh])
+    while (bytes.length >= headerBytes) {
+      const kind = bytes[0] ?? 0
+      const length = bytes.readUInt32BE(1) + 1
+      if (interesting.has(kind)) {
+        if (bytes.length < length) break
+        handle(kind, bytes.subarray(headerBytes, length))
+      } else if (bytes.length < length) {
+        skip = length - bytes.length
+        bytes = Buffer.alloc(0)
+        break
+      }
+      bytes = bytes.subarray(length)
+    }
+    // A copy: a slice would keep the whole chunk of the socket alive.
+    rest = Buffer.from(bytes)
+  }
+
+  return { frames, read }
+}
+
+function cString(body: Buffer, from: number): string {
+  const end = body.indexOf(0, from)
+  return body.toString('utf8', from, end === -1 ? body.length : end)
+}
+
+/** SQLSTATE of an ErrorResponse that ends the session. Fields: PostgreSQL manual, 54.8. */
+function fatalCode(body: Buffer): string | undefined {
+  const fields = new Map<string, string>()
+  for (let at = 0; at < body.length && body[at] !== 0;) {
+    const value = cString(body, at + 1)
+    fields.set(String.fromCharCode(body[at] ?? 0), value)
+    at += 2 + Buffer.byteLength(value)
+  }
+  // V is the severity in English, whatever the server's language.
+  return /^(FATAL|PANIC)$/.test(fields.get('V') ?? '') ? fields.get('C') : undefined
+}

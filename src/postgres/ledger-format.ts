@@ -1,0 +1,129 @@
+import { identifier, literal } from './quote.ts'
+
+/**
+ * The format of the ledger that this program writes: within a major format only additions with
+ * defaults come, which older programs can live with; a newer major one is refused.
+ */
+export const ledgerFormat = { major: 1, minor: 0 } as const
+
+/** SQLSTATEs of the ledger's own functions. Class LS is not PostgreSQL's. */
+export const ledgerStates = {
+  lockTaken: 'LS001',
+  alreadyApplied: 'LS002',
+  rowGone: 'LS003',
+  transactionEnded: 'LS004',
+  notFinished: 'LS005',
+} as const
+
+/**
+ * What makes a ledger of this format out of nothing, one statement each; `docs/ledger.md` says what
+ * the columns mean. Whatever is there already is left as it is, so that a first run that was cut
+ * off, or an older minor format, is brought up to date by the same statements.
+ */
+export function ledgerStatements(schema: string): string[] {
+  const s = identifier(schema)
+  return [
+    `create table if not exists ${s}.ledger (
+      id bigint primary key,
+      previous bigint not null unique,
+      chained boolean not null,
+      version numeric not null,
+      name text not null unique,
+      checksum text not null,
+      meanings text[] not null default '{}',
+      kind text not null default 'normal',
+      how text not null,
+      breaks_before numeric,
+      over bigint[] not null default '{}',
+      run text not null,
+      started timestamptz not null default clock_timestamp(),
+      finished timestamptz,
+      flushed boolean not null default true,
+      guard jsonb,
+      effects jsonb
+    )`,
+    `create table if not exists ${s}.step (
+      file text not null,
+      ordinal integer not null,
+      meaning text not null,
+      state text not null,
+      primary key (file, ordinal)
+    )`,
+    `create table if not exists ${s}.run (
+      id text primary key,
+      set_checksum text not null,
+      phase text,
+      state text not null,
+      file_begun text,
+      exit_code integer,
+      reason text,
+      pod text,
+      image text,
+      role text not null default current_user,
+      started timestamptz not null default clock_timestamp(),
+      finished timestamptz
+    )`,
+    ...ledgerFunctions(schema),
+  ]
+}
+
+/**
+ * Functions run inside each file's transaction. Their `search_path` is their own, since the file's
+ * may be hostile, and a generic plan is kept: plpgsql would plan anew each time.
+ */
+function ledgerFunctions(schema: string): string[] {
+  const s = identifier(schema)
+  const own = 'set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan'
+  return [
+    // The fence, and the row of the file. A row whose predecessor is not there has no `chained`.
+    `create or replace function ${s}.open(
+      lock_key bigint, new_id bigint, new_previous bigint, new_version numeric, new_name text,
+      new_checksum text, new_meanings text[], new_kind text, new_how text, new_breaks_before numeric,
+      new_over bigint[], new_run text
+    ) returns void language plpgsql ${own} as $$
+    begin
+      if not pg_try_advisory_xact_lock(lock_key) then
+        ${raise(ledgerStates.lockTaken, 'another session holds the lock')};
+      end if;
+      if exists (select from ${s}.ledger where name = new_name) then
+        ${raise(ledgerStates.alreadyApplied, 'the file has been applied meanwhile')};
+      end if;
+      insert into ${s}.ledger (
+        id, previous, chained, version, name, checksum, meanings, kind, how, breaks_before, over, run
+      ) values (
+        new_id, new_previous,
+        case new_previous when 0 then true else (select true from ${s}.ledger where id = new_previous) end,
+        new_version, new_name, new_checksum, new_meanings, new_kind, new_how, new_breaks_before,
+        new_over, new_run
+      );
+    end $$`,
+    // The rows must still be this transaction's own: a COMMIT in the file would have made them another's.
+    `create or replace function ${s}.close(first_id bigint, last_id bigint)
+    returns void language plpgsql ${own} as $$
+    declare
+      closed bigint;
+    begin
+      update ${s}.ledger
+      set finished = clock_timestamp()
+      where id between first_id and last_id
+        and finished is null
+        and xmin = pg_current_xact_id()::xid;
+      get diagnostics closed = row_count;
+      if closed <> last_id - first_id + 1 then
+        ${raise(ledgerStates.rowGone, 'the row of the file is not as it was opened')};
+      end if;
+    end $$`,
+    // Never called in a run that goes well: see the cursor in apply.ts.
+    `create or replace function ${s}.held() returns void language plpgsql ${own} as $$
+    begin
+      ${raise(ledgerStates.transactionEnded, 'the file ends its transaction itself')};
+    end $$`,
+    `create or replace function ${s}.format() returns text language sql immutable as $$
+      select ${literal(`${ledgerFormat.major}.${ledgerFormat.minor}`)}::text
+    $$`,
+  ]
+}
+
+function raise(state: string, message: string): string {
+  return `raise exception using errcode = ${literal(state)}, message = ${literal(message)}`
+}

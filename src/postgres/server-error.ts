@@ -1,0 +1,51 @@
+import { Failure, type FailureCode } from '../errors.ts'
+
+/**
+ * An error that the server reported, reduced to what may be shown: detail, where, query and
+ * parameters are never taken over. As a failure it speaks of a statement of Lockstep's own; for the
+ * text of a file `apply` makes its own of it.
+ */
+export class ServerError extends Failure {
+  /** SQLSTATE, PostgreSQL manual, appendix A. */
+  readonly sqlState: string
+  /** Primary message and SQLSTATE, for people. */
+  readonly said: string
+  /** 1-based, in code points of the text that was sent (bytes where the database is SQL_ASCII). */
+  readonly position: number | undefined
+  /** The table that the error is about, as `schema.table`, where the server says it. */
+  readonly table: string | undefined
+
+  constructor(
+    sqlState: string,
+    primary: string,
+    position: number | undefined,
+    table: string | undefined,
+  ) {
+    const said = `${shown(sqlState, primary)} (${sqlState})`
+    super(
+      codes[sqlState] ?? codes[sqlState.slice(0, 2)] ?? 'DEFECT',
+      `PostgreSQL refused what the ledger needs: ${said}`,
+    )
+    this.sqlState = sqlState
+    this.said = said
+    this.position = position
+    this.table = table
+  }
+}
+
+/** What an error in a statement of our own means, by SQLSTATE or its class. */
+const codes: Readonly<Record<string, FailureCode>> = {
+  '42501': 'PRIVILEGE_MISSING',
+  '55P03': 'LOCK_TIMEOUT',
+  '40': 'LOCK_TIMEOUT',
+  '57014': 'INTERRUPTED', // cancelled by an administrator
+  '53': 'CONNECTION_LOST', // the server is out of some resource
+  '57': 'CONNECTION_LOST',
+  '58': 'CONNECTION_LOST',
+}
+
+/** The primary message without the values that class 22 (data exception) quotes. */
+function shown(sqlState: string, primary: string): string {
+  if (!sqlState.startsWith('22')) return primary
+  return primary.replace(/"[^"]*"|«[^»]*»|„[^“”]*[“”]|“[^”]*”|'[^']*'/g, '"…"')
+}

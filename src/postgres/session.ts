@@ -1,0 +1,227 @@
+import type { Socket } from 'node:net'
+import postgres from 'postgres'
+import { asFailure, Failure } from '../errors.ts'
+import { describeAddress, type Address } from './address.ts'
+import { frameReader, type Frames } from './frames.ts'
+import { ServerError } from './server-error.ts'
+
+/** Terminate: the goodbye of the protocol. PostgreSQL manual, 54.7. */
+const terminate = Buffer.from([0x58, 0, 0, 0, 4])
+
+/**
+ * One session on one socket.
+ *
+ * The driver reconnects silently, and a session's advisory lock dies with the old connection
+ * without an error (porsager/postgres#1155, #1133, #1215). So it gets a socket that is already
+ * open and is never given another: a lost session is over for good, and every call on it rejects
+ * here, without touching the driver. No `reserve`, no `begin`, no pool.
+ */
+export class Session implements AsyncDisposable {
+  /** What the driver does not tell: status, command tags, why the server hung up. */
+  readonly frames: Frames
+  /** For people: `TLS verify-full`, `no TLS`, `unix socket`. */
+  readonly encryption: string
+  readonly #address: Address
+  readonly #socket: Socket
+  readonly #sql: postgres.Sql
+  readonly #waiting = new Set<(reason: Failure) => void>()
+  #loss: Failure | undefined
+  #confirmed = false
+
+  /**
+   * @param socket - connected, encrypted if it is to be, nothing sent yet
+   * @param applicationName - at most 63 bytes; what others see in `pg_stat_activity`
+   */
+  constructor(socket: Socket, address: Address, applicationName: string, encryption: string) {
+    const { frames, read } = frameReader()
+    this.frames = frames
+    this.encryption = encryption
+    this.#address = address
+    this.#socket = socket
+    // Before the driver's listeners, so that a loss is known before the driver can act on it. A query
+    // sent between `error` and `close` would never settle: both latch.
+    socket.on('data', (chunk: Buffer) => {
+      read(chunk)
+      if (frames.copying) this.#lose(copyRefused())
+    })
+    socket.on('error', () => this.#lose(this.#lossFailure()))
+    socket.on('close', () => this.#lose(this.#lossFailure()))
+    this.#sql = postgres(driverOptions(socket, address, applicationName))
+  }
+
+  /**
+   * Runs one statement and returns its rows. Never for text of a file.
+   *
+   * @throws {ServerError | Failure}
+   */
+  query<Row>(statement: string): Promise<readonly Row[]> {
+    return this.#call(async () => {
+      const rows: unknown = await this.#sql.unsafe(statement)
+      // oxlint-disable-next-line no-unsafe-type-assertion -- the caller, who wrote the statement, knows its columns
+      return rows as readonly Row[]
+    })
+  }
+
+  /**
+   * Runs one message of any number of statements; rows are thrown away as they come. Rejected until
+   * `confirm` has shown that the session is our own: nothing may be set on somebody else's.
+   *
+   * @throws {ServerError | Failure}
+   */
+  execute(message: string): Promise<void> {
+    if (!this.#confirmed) throw new Error('the session is not confirmed')
+    return this.#call(async () => {
+      const value: unknown = await this.#sql.unsafe(message).simple().forEach(ignore)
+      // A COPY hands out a stream, whose late error would end the process.
+      if (isEmitter(value)) value.on('error', ignore)
+    })
+  }
+
+  /**
+   * Behind a pooler the key data at log-in and the backend that answers differ.
+   *
+   * @param pid - `pg_backend_pid()`, as the first query told it
+   * @throws {Failure} POOLER_BETWEEN
+   */
+  confirm(pid: number): void {
+    if (pid !== this.frames.pid) {
+      throw new Failure(
+        'POOLER_BETWEEN',
+        `${describeAddress(this.#address)} is a connection pooler`,
+      )
+    }
+    this.#confirmed = true
+  }
+
+  /** Ends the session at once, whatever runs in it; every call that waits rejects with the reason. */
+  abandon(reason: Failure): void {
+    this.#lose(reason)
+  }
+
+  /** Ends the session, and with it the lock. Never throws. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#loss === undefined) {
+      this.#loss = new Failure('CONNECTION_LOST', 'the session has been closed')
+      await new Promise<void>((resolve) => {
+        this.#socket.once('close', () => resolve())
+        this.#socket.end(terminate, () => {
+          this.#socket.unref()
+          resolve()
+        })
+      })
+    }
+  }
+
+  #call<T>(start: () => Promise<T>): Promise<T> {
+    const loss = this.#loss
+    if (loss !== undefined) return Promise.reject(loss)
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.add(reject)
+      start()
+        .then(resolve, (error: unknown) => reject(this.#translate(error)))
+        .finally(() => this.#waiting.delete(reject))
+    })
+  }
+
+  #lose(reason: Failure): Failure {
+    if (this.#loss !== undefined) return this.#loss
+    this.#loss = reason
+    for (const reject of this.#waiting) reject(reason)
+    this.#waiting.clear()
+    // Later, so that the driver's own handlers have run on what has already arrived.
+    setImmediate(() => this.#socket.destroy())
+    return reason
+  }
+
+  #lossFailure(): Failure {
+    const { fatal } = this.frames
+    const place = describeAddress(this.#address)
+    const why =
+      fatal === undefined
+        ? 'without a word of the server'
+        : (fatalReasons[fatal] ?? 'by the server')
+    const code = fatal === undefined ? '' : ` (${fatal})`
+    return new Failure('CONNECTION_LOST', `the connection to ${place} ended ${why}${code}`)
+  }
+
+  #translate(error: unknown): Failure {
+    if (error instanceof postgres.PostgresError) {
+      const position = error.position === undefined ? undefined : Number(error.position)
+      const table =
+        error.table_name === undefined ? undefined : `${error.schema_name}.${error.table_name}`
+      return new ServerError(error.code, error.message, position, table)
+    }
+    if (this.#loss !== undefined) return this.#loss
+    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    if (!/^(CONNECTION_|CONNECT_|E[A-Z]+$)/.test(code)) return asFailure(error)
+    return this.#lose(this.#lossFailure())
+  }
+}
+
+/** Why a server ends a session. PostgreSQL manual, appendix A. */
+const fatalReasons: Readonly<Record<string, string>> = {
+  '08P01': 'after a breach of protocol',
+  '25P03': 'by idle_in_transaction_session_timeout',
+  '57P01': 'by an administrator or a shutdown',
+  '57P02': 'by a crash of the server',
+  '57P03': 'as the server cannot serve now',
+  '57P05': 'by idle_session_timeout',
+}
+
+function driverOptions(socket: Socket, address: Address, applicationName: string) {
+  let handedOut = false
+  // Always true: after a false the driver keeps queries in a queue of its own and leaves their
+  // promises unsettled when the connection dies.
+  socket.write = new Proxy(socket.write.bind(socket), {
+    apply: (write, _self, parts) => {
+      Reflect.apply(write, socket, parts)
+      return true
+    },
+  })
+  const { user, password, database, options } = address
+  return {
+    host: 'unused',
+    port: 5432,
+    user,
+    password,
+    database,
+    // Every option is spelt out: the driver would read the others from the environment.
+    max: 1,
+    max_pipeline: 1e9,
+    ssl: false,
+    fetch_types: false,
+    prepare: false,
+    idle_timeout: undefined,
+    max_lifetime: null,
+    connect_timeout: address.connectTimeoutMs / 1000,
+    keep_alive: 0,
+    backoff: () => 0,
+    debug: false,
+    publications: 'none',
+    onnotice: ignore,
+    connection: {
+      application_name: applicationName,
+      ...(options === undefined ? {} : { options }),
+    },
+    /** Opens the session's one socket; a second call would be a silent reconnect. */
+    socket: (): Socket => {
+      if (handedOut) throw new Error('a session has one socket')
+      handedOut = true
+      return socket
+    },
+  }
+}
+
+function copyRefused(): Failure {
+  return new Failure('COPY_REFUSED', 'a statement copies from or to the client')
+}
+
+function ignore(): void {
+  // Rows of a file, notices and errors after a loss have nobody to go to.
+}
+
+function isEmitter(value: unknown): value is NodeJS.EventEmitter {
+  return (
+    typeof value === 'object' && value !== null && 'on' in value && typeof value.on === 'function'
+  )
+}

@@ -1,0 +1,36 @@
+import type { Session } from './session.ts'
+
+/**
+ * Settings of the session, by SET and not at log-in: poolers refuse unknown start-up parameters.
+ * They let the server notice a dead client within seconds, so that its lock is freed, and keep a
+ * role's or database's own time-outs from cutting a run. PostgreSQL manual, 20.3 and 20.11.
+ */
+export function sessionSettings(major: number): string {
+  return [
+    'client_connection_check_interval=2000',
+    'tcp_keepalives_idle=10',
+    'tcp_keepalives_interval=5',
+    'tcp_keepalives_count=3',
+    'idle_in_transaction_session_timeout=60000',
+    'idle_session_timeout=0',
+    ...(major >= 17 ? ['transaction_timeout=0'] : []),
+    'lock_timeout=0',
+    'statement_timeout=0',
+    'client_min_messages=warning',
+    // A statement that row security would silently narrow is an error instead (42501).
+    'row_security=off',
+    'default_transaction_read_only=off',
+  ]
+    .map((setting) => `SET ${setting};`)
+    .join('')
+}
+
+/** Major version of the server that a session talks to: 18 of `18.4 (Debian 18.4-1)`. */
+export function serverMajor(on: Session): number {
+  return Number.parseInt(serverVersion(on), 10)
+}
+
+/** `18.4`, without what a distribution adds. */
+export function serverVersion(on: Session): string {
+  return (on.frames.parameters.get('server_version') ?? '0').split(' ')[0] ?? '0'
+}

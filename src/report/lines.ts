@@ -1,0 +1,103 @@
+import { failures } from '../errors.ts'
+import type { Event, Outcome } from '../events.ts'
+
+export type Level = 'debug' | 'info' | 'warn' | 'error'
+
+/** An event for people: one line, and lines that belong below it. Pure. */
+export interface Line {
+  readonly level: Level
+  readonly text: string
+  readonly more: readonly string[]
+}
+
+/** @param width - to which names of files are padded, so that a column forms; 0 for none */
+export function lineOf(event: Event, width = 0): Line {
+  switch (event.checkpoint) {
+    case 'start':
+      return info(`lockstep ${event.programVersion}, run ${event.run}, ${event.command}`)
+    case 'files': {
+      const range = event.first === event.last ? event.first : `${event.first} to ${event.last}`
+      const baseline = event.baseline === undefined ? '' : `, baseline ${event.baseline}`
+      return info(`${event.files} in ${event.dir}: ${range}${baseline}`)
+    }
+    case 'database':
+      return info(
+        `${event.address} as ${event.user}, PostgreSQL ${event.serverVersion}, ${event.encryption}`,
+      )
+    case 'found':
+      if (event.objects === 0) return info('no tables: an empty database')
+      return info(`${count(event.tables, 'table')}, ${count(event.objects, 'object')} in all`)
+    case 'waiting':
+      return {
+        level: 'warn',
+        text: `${event.reason}, for ${seconds(event.waitedMs)}`,
+        more: event.more,
+      }
+    case 'lock':
+      return info(event.waitedMs < 100 ? 'taken' : `taken after ${seconds(event.waitedMs)}`)
+    case 'plan':
+      return info(planText(event.covered, event.pending))
+    case 'running':
+      return info(`${event.file} for ${seconds(event.runningMs)}`)
+    case 'applied': {
+      const covers = event.covers > 0 ? `, stands for ${count(event.covers, 'file')}` : ''
+      return info(`${event.file.padEnd(width)} in ${duration(event.durationMs)}${covers}`)
+    }
+    case 'note':
+      return info(event.text)
+    case 'warning':
+      return { level: 'warn', text: event.text, more: [] }
+    case 'verified':
+      return info(`the ledger shows all ${count(event.files, 'file')}, up to ${event.head}`)
+    case 'failed':
+      return { level: 'error', text: event.failure.message, more: event.failure.more }
+    case 'done':
+      return doneLine(event.outcome, event.durationMs)
+  }
+}
+
+function doneLine(outcome: Outcome, durationMs: number): Line {
+  const took = `in ${(durationMs / 1000).toFixed(2)} s, exit`
+  switch (outcome.kind) {
+    case 'nothing-to-do':
+      return info(`nothing to do: ${count(outcome.files, 'file')} applied already, ${took} 0`)
+    case 'applied': {
+      const { applied, covered } = outcome
+      const parts = covered > 0 ? ` (${covered} by the baseline, ${applied} applied)` : ' applied'
+      return info(`${count(covered + applied, 'file')}${parts} ${took} 0`)
+    }
+    case 'failed': {
+      const { code, exit } = outcome.failure
+      const retry = failures[code].exit === 75 ? 'a retry may help' : 'a retry will not help'
+      return { level: 'error', text: `${code}, ${retry}, exit ${exit}`, more: [] }
+    }
+  }
+}
+
+function planText(covered: readonly string[], pending: readonly string[]): string {
+  const files = pending.length === 0 ? 'no file' : count(pending.length, 'file')
+  const range =
+    pending.length > 1
+      ? `: ${pending[0]} to ${pending.at(-1)}`
+      : pending.map((file) => `: ${file}`).join('')
+  if (covered.length === 0) return `${files}${range}`
+  return `the baseline for ${covered[0]} to ${covered.at(-1)}, then ${files}${range}`
+}
+
+function info(text: string): Line {
+  return { level: 'info', text, more: [] }
+}
+
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`
+}
+
+function duration(ms: number): string {
+  return ms < 1000 ? `${Math.max(1, Math.round(ms))} ms` : seconds(ms)
+}
+
+function seconds(ms: number): string {
+  if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`
+  const whole = Math.round(ms / 1000)
+  return whole < 120 ? `${whole} s` : `${Math.floor(whole / 60)} m ${whole % 60} s`
+}

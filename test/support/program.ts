@@ -1,0 +1,88 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { join } from 'node:path'
+
+const root = join(import.meta.dirname, '..', '..')
+
+/** The two forms of the program: what is developed, and what is shipped. */
+export const programs = {
+  source: join(root, 'src', 'main.ts'),
+  bundle: join(root, 'dist', 'lockstep.mjs'),
+} as const
+export type ProgramForm = keyof typeof programs
+
+export interface Ran {
+  readonly exit: number | null
+  readonly stdout: string
+  readonly stderr: string
+  /** Both, as a person would see them. */
+  readonly output: string
+}
+
+export interface Running {
+  readonly child: ChildProcess
+  readonly ran: Promise<Ran>
+  /** Resolves when the output holds the text. */
+  readonly says: (text: string) => Promise<void>
+}
+
+interface Asked {
+  readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string | undefined>>
+  readonly cwd?: string
+  readonly form?: ProgramForm
+  /** The bound: a program that still runs then is killed, and the test fails. */
+  readonly withinMs?: number
+}
+
+/** Runs the program with an environment of its own and waits for its end. */
+export function runProgram(asked: Asked): Promise<Ran> {
+  return startProgram(asked).ran
+}
+
+export function startProgram({
+  args = [],
+  env = {},
+  cwd = root,
+  form = 'source',
+  withinMs = 30_000,
+}: Asked): Running {
+  const child = spawn(process.execPath, [programs[form], ...args], {
+    cwd,
+    env: { PATH: process.env['PATH'], LOCKSTEP_CONNECT_WAIT: '0s', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const read = { stdout: '', stderr: '' }
+  const waiting = new Set<() => void>()
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name]?.setEncoding('utf8').on('data', (chunk: string) => {
+      read[name] += chunk
+      for (const look of waiting) look()
+    })
+  }
+  const ran = new Promise<Ran>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL')
+      reject(new Error(`still running after ${withinMs} ms:\n${read.stdout}${read.stderr}`))
+    }, withinMs)
+    child.once('error', reject)
+    child.once('close', (exit) => {
+      clearTimeout(timer)
+      for (const look of waiting) look()
+      resolve({ exit, ...read, output: read.stdout + read.stderr })
+    })
+  })
+  const says = (text: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        const has = (read.stdout + read.stderr).includes(text)
+        if (!has && child.exitCode === null) return
+        waiting.delete(look)
+        if (has) resolve()
+        else reject(new Error(`it ended without saying “${text}”:\n${read.stdout}${read.stderr}`))
+      }
+      waiting.add(look)
+      look()
+      ran.catch(reject)
+    })
+  return { child, ran, says }
+}

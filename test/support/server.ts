@@ -1,0 +1,184 @@
+import { spawn, spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+
+/** A throw-away PostgreSQL of one major version, with nothing kept when it stops. */
+export interface Server extends AsyncDisposable {
+  /** Connection string of the superuser, over TCP with SCRAM. */
+  readonly url: string
+  /** Folder of the unix socket, where anybody is trusted. */
+  readonly socketFolder: string
+  readonly port: number
+  /** Ends the server as `mode` says and resolves when it is gone. */
+  stop(mode?: 'fast' | 'immediate'): Promise<void>
+  /** Starts it again on the same data, port and socket. */
+  start(): Promise<void>
+}
+
+export const superuserPassword = 'canary-of-the-superuser'
+
+/** PostgreSQL refuses to run as root; root drops to this id, that of `nobody` on most systems. */
+const unprivilegedId = 65534
+const isRoot = process.getuid?.() === 0
+const identity = isRoot ? { uid: unprivilegedId, gid: unprivilegedId } : {}
+const readyWithinMs = 30_000
+
+/** Majors whose packages are installed for this platform. */
+export function installedMajors(): number[] {
+  return [14, 15, 16, 17, 18].filter((major) => packageOf(major) !== undefined)
+}
+
+function packageOf(major: number): string | undefined {
+  const name = `postgres${major}-${process.platform}-${process.arch}`
+  const root = join(import.meta.dirname, '..', '..')
+  const places = [
+    join(root, 'node_modules', name),
+    join(root, 'test', 'matrix', 'node_modules', name),
+  ]
+  return places.find((place) => existsSync(place))
+}
+
+/**
+ * @param settings - lines of `postgresql.conf`; without any, durability is off for speed
+ */
+export async function startServer(major: number, settings = ['fsync=off']): Promise<Server> {
+  const from = packageOf(major)
+  if (from === undefined) throw new Error(`no package of PostgreSQL ${major} for this platform`)
+  const home = mkdtempSync(join(tmpdir(), `lockstep-pg${major}-`))
+  const programs = join(home, 'native')
+  const data = join(home, 'data')
+  // A copy, since a folder above the packages may be closed to the unprivileged user.
+  cpSync(join(from, 'native'), programs, { recursive: true })
+  linkLibraries(home, programs)
+  mkdirSync(data)
+  const passwordFile = join(home, 'password')
+  writeFileSync(passwordFile, superuserPassword)
+  chmodSync(home, 0o755)
+  if (isRoot)
+    for (const path of [home, data, passwordFile]) chownSync(path, unprivilegedId, unprivilegedId)
+  const port = await freePort()
+  initialise(programs, data, passwordFile)
+  const conf = [
+    `port=${port}`,
+    `unix_socket_directories='${home}'`,
+    "listen_addresses='127.0.0.1'",
+    ...settings,
+  ]
+  writeFileSync(join(data, 'postgresql.auto.conf'), `${conf.join('\n')}\n`)
+
+  let running: ReturnType<typeof launch> | undefined
+  const remove = (): void => rmSync(home, { recursive: true, force: true })
+  const killAtExit = (): void => {
+    running?.child.kill('SIGQUIT')
+    remove()
+  }
+  process.on('exit', killAtExit)
+  const start = async (): Promise<void> => {
+    running = launch(programs, data)
+    await running.ready
+  }
+  const stop = async (mode: 'fast' | 'immediate' = 'fast'): Promise<void> => {
+    running?.child.kill(mode === 'fast' ? 'SIGINT' : 'SIGQUIT')
+    await running?.gone
+    running = undefined
+  }
+  await start()
+  return {
+    url: `postgres://postgres:${superuserPassword}@127.0.0.1:${port}/postgres`,
+    socketFolder: home,
+    port,
+    start,
+    stop,
+    [Symbol.asyncDispose]: async () => {
+      await stop()
+      process.off('exit', killAtExit)
+      remove()
+    },
+  }
+}
+
+/** The packages leave links to an install script, which this project does not run. */
+function linkLibraries(home: string, programs: string): void {
+  const list = join(programs, 'pg-symlinks.json')
+  if (!existsSync(list)) return
+  const links: { source: string; target: string }[] = JSON.parse(readFileSync(list, 'utf8'))
+  for (const { source, target } of links) {
+    const path = join(home, target)
+    if (!existsSync(path)) symlinkSync(basename(source), path)
+    if (dirname(source) !== dirname(target)) throw new Error('a link that leaves its folder')
+  }
+  if (isRoot) for (const entry of readdirSync(programs)) lchownSync(join(programs, entry), 0, 0)
+}
+
+function initialise(programs: string, data: string, passwordFile: string): void {
+  const flags = [
+    '-D',
+    data,
+    '-U',
+    'postgres',
+    '--pwfile',
+    passwordFile,
+    '-E',
+    'UTF8',
+    '--locale=C',
+    '--no-sync',
+  ]
+  const auth = ['--auth-host=scram-sha-256', '--auth-local=trust']
+  const made = spawnSync(join(programs, 'bin', 'initdb'), [...flags, ...auth], {
+    ...identity,
+    encoding: 'utf8',
+  })
+  if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr || made.error?.message}`)
+}
+
+function launch(programs: string, data: string) {
+  const child = spawn(join(programs, 'bin', 'postgres'), ['-D', data], {
+    ...identity,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const ready = new Promise<void>((resolve, reject) => {
+    let log = ''
+    const timer = setTimeout(
+      () => reject(new Error(`PostgreSQL is not ready: ${log}`)),
+      readyWithinMs,
+    )
+    child.stderr.on('data', (chunk: Buffer) => {
+      if (log.length < 20_000) log += chunk.toString()
+      if (!log.includes('database system is ready to accept connections')) return
+      clearTimeout(timer)
+      resolve()
+    })
+    child.once('error', reject)
+    void gone.then(() => {
+      clearTimeout(timer)
+      reject(new Error(`PostgreSQL ended: ${log}`))
+    })
+  })
+  return { child, ready, gone }
+}
+
+/** A port that the system has just chosen; PostgreSQL itself cannot ask for one. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
