@@ -35,8 +35,8 @@ import { serverMajor, sessionSettings } from './postgres/settings.ts'
  *     ends the run before anything is asked of the database.
  *  2. One query without the lock: if the ledger shows every file, that is all.
  *  3. The lock, by polling. Whoever finds everything done meanwhile leaves without it.
- *  4. Under the lock the ledger is made if need be and read again, and the plan is made that
- *     counts. What cannot be done is refused before anything has run.
+ *  4. Under the lock the ledger is read again and the plan is made that counts. What cannot be
+ *     done is refused before anything has been written. The ledger itself is made if need be.
  *  5. Each file is one transaction together with its ledger row: both are there, or neither. The
  *     first failure ends the run; what was applied before it stays applied and recorded.
  *  6. The ledger is read once more and must show the plan.
@@ -74,12 +74,14 @@ export async function migrate(
   const turn = await takeTurn(session, terms.lockKey, doneByOther, config, tell, stop)
   if (turn !== 'taken') return nothingToDo(turn, folder, tell)
 
-  const ledger = await ensureLedger(session, config.schema)
+  const { ledger } = await look(session, config.schema)
   const found = isEmpty(ledger) ? await findObjects(session, config.schema) : nothingFound
   const decision = judge(ledger, found)
   if (decision.kind === 'refused') throw decision.failure
   if (decision.kind === 'up-to-date') return nothingToDo(decision, folder, tell)
   tellPlan(decision, tell)
+
+  await ensureLedger(session, config.schema, ledger)
   await recorded(session, config.schema, run, folder, async (progress) => {
     if (decision.mustFlush) await flushLedger(session, config.schema)
     for (const work of worksOf(decision)) {

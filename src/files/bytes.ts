@@ -41,7 +41,9 @@ function placeBehind(before: string): Place {
 
 /** Length in code points, which is how PostgreSQL counts. */
 export function codePoints(text: string): number {
-  return Array.from(text).length
+  let count = 0
+  for (const _ of text) count += 1
+  return count
 }
 
 /** The text, without the one byte order mark that editors leave at the start (PostgreSQL: 42601). */

@@ -125,7 +125,10 @@ function parseUrl(url: string): Parameters | string {
   const place = /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/s.exec(authority.slice(at + 1))
   const path = /^(?:\/([^?#]*))?(?:\?([^#]*))?$/s.exec(rest.slice(authorityEnd))
   const portIsOdd = place?.[2] !== undefined && !/^[0-9,:]*$/.test(place[2])
-  if (!credentials || !place || !path || portIsOdd) return `cannot be read as ${form}; ${encode}`
+  // A raw / or ? in the password has cut it off before its @.
+  const isCutOff = at === -1 && /@/.test(rest) && !/[?&]user=/.test(rest)
+  if (!credentials || !place || !path || portIsOdd || isCutOff)
+    return `cannot be read as ${form}; ${encode}`
   const parts: [string, string | undefined][] = [
     ['user', credentials[1]],
     ['password', credentials[2]],

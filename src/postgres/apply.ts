@@ -1,5 +1,5 @@
 import { Failure } from '../errors.ts'
-import { codePoints, placeOfByte, placeOfCodePoint, type Place } from '../files/bytes.ts'
+import { codePoints, placeOfByte, placeOfCodePoint } from '../files/bytes.ts'
 import type { Migration } from '../files/folder.ts'
 import { ledgerStates } from './ledger-format.ts'
 import { identifier, literal } from './quote.ts'
@@ -83,8 +83,9 @@ export function envelope(
     `\n;SET CONSTRAINTS ALL IMMEDIATE;CLOSE ALL;${reset}`,
     'SET LOCAL search_path=pg_catalog,pg_temp;',
     `SELECT ${ledger}.close(${first},${last});`,
-    // A file could have replaced the function: the rows are asked, too.
-    `SELECT (CASE pg_catalog.count(*) WHEN ${work.earns.length} THEN '1' ELSE '${ledgerStates.notFinished}' END)::pg_catalog.int4`,
+    // A file could have replaced the function: the rows are asked, too. Dollar quotes, since a quote
+    // of ours would close one that the file has left open.
+    `SELECT (CASE pg_catalog.count(*) WHEN ${work.earns.length} THEN $lockstep$1$lockstep$ ELSE $lockstep$${ledgerStates.notFinished}$lockstep$ END)::pg_catalog.int4`,
     ` FROM ${ledger}.ledger WHERE id BETWEEN ${first} AND ${last} AND finished IS NOT NULL;COMMIT`,
   ].join('')
   return { prefix, suffix }
@@ -119,6 +120,7 @@ function explain(error: unknown, work: Work, terms: Terms, prefix: string, on: S
     case ledgerStates.alreadyApplied:
       return new Failure('LEDGER_MOVED', `${work.file}: ${said}`)
     case ledgerStates.rowGone:
+    case ledgerStates.notFinished:
       return new Failure(
         'TRANSACTION_ENDED',
         `${work.file} ended its transaction, or changed the ledger`,
@@ -148,21 +150,28 @@ function explain(error: unknown, work: Work, terms: Terms, prefix: string, on: S
 }
 
 function sqlFailure(error: ServerError, work: Work, prefix: string, on: Session): Failure {
-  const { said } = error
-  const place = placeOf(error, work.text, prefix, on)
-  const where = place === undefined ? work.file : `${work.file}:${place.line}:${place.column}`
-  return new Failure('SQL_FAILED', `${where} ${said}`, [
+  return new Failure('SQL_FAILED', `${work.file}${whereAndWhat(error, work.text, prefix, on)}`, [
     'nothing of this file is kept',
     ...new Failure('SQL_FAILED', '').more,
   ])
 }
 
 /** PostgreSQL counts code points from the start of the message, but bytes where it knows no encoding. */
-function placeOf(error: ServerError, text: string, prefix: string, on: Session): Place | undefined {
-  if (error.position === undefined) return undefined
-  const countsBytes = on.frames.parameters.get('server_encoding') === 'SQL_ASCII'
-  const before = countsBytes ? Buffer.byteLength(prefix) : codePoints(prefix)
-  const at = error.position - 1 - before
-  if (at < 0) return undefined
-  return countsBytes ? placeOfByte(Buffer.from(text), at) : placeOfCodePoint(text, at)
+function whereAndWhat(
+  { position, said, sqlState }: ServerError,
+  text: string,
+  prefix: string,
+  on: Session,
+): string {
+  if (position === undefined) return ` ${said}`
+  const inBytes = on.frames.parameters.get('server_encoding') === 'SQL_ASCII'
+  const length = inBytes ? (part: string) => Buffer.byteLength(part) : codePoints
+  const at = position - 1 - length(prefix)
+  const { line, column } = inBytes ? placeOfByte(Buffer.from(text), at) : placeOfCodePoint(text, at)
+  // The error is in what stands behind the text: something in the text reaches that far.
+  const isBehind = at >= length(text)
+  const what = isBehind
+    ? `the file ends inside an open quote, parenthesis or statement (${sqlState})`
+    : said
+  return `:${line}:${column} ${what}`
 }

@@ -46,38 +46,54 @@ function ledgerAsJson(schema: string): string {
  *   ledger may not be read
  */
 export async function look(on: Session, schema: string): Promise<Look> {
-  type Row = Omit<Look, 'ledger'> & { format: string; rows: LedgerEntry[] | null }
-  try {
-    const { format, rows, ...seen } = await oneRow<Row>(
-      on,
-      `select ${sessionColumns}, ${identifier(schema)}.format() as format, ${ledgerAsJson(schema)} as rows`,
-    )
-    checkFormat(format)
-    return { ...seen, ledger: { format, rows: rows ?? [] } }
-  } catch (error) {
-    if (!(error instanceof ServerError)) throw error
-    if (error.sqlState === '42501') throw mayNotRead(error, schema)
-    if (!absent.has(error.sqlState)) throw error
-    return lookAtNothing(on, schema)
-  }
-}
-
-/** 3F000 schema, 42P01 table, 42883 function, 42703 column: what a missing ledger lacks, or a strange one. */
-const absent = new Set(['3F000', '42P01', '42883', '42703'])
-
-async function lookAtNothing(on: Session, schema: string): Promise<Look> {
   const format = `${identifier(schema)}.format()`
+  const whole = `select ${sessionColumns}, ${format} as format, ${ledgerAsJson(schema)} as rows`
+  const tried = await ifPresent(() => oneRow<WholeLook>(on, whole), on, schema)
+  if (tried !== undefined) return lookOf(tried)
   const { isLedger, ...seen } = await oneRow<Omit<Look, 'ledger'> & { isLedger: boolean }>(
     on,
     `select ${sessionColumns}, pg_catalog.to_regprocedure(${literal(format)}) is not null as "isLedger"`,
   )
   if (!isLedger) return { ...seen, ledger: undefined }
+  // Another runner has just made it, or it is not a ledger that we know.
   checkFormat((await oneRow<{ format: string }>(on, `select ${format} as format`)).format)
+  const again = await ifPresent(() => oneRow<WholeLook>(on, whole), on, schema)
+  if (again !== undefined) return lookOf(again)
   throw new Failure(
     'LEDGER_DAMAGED',
     `the schema ${identifier(schema)} holds a part of a ledger only`,
   )
 }
+
+type WholeLook = Omit<Look, 'ledger'> & {
+  readonly format: string
+  readonly rows: LedgerEntry[] | null
+}
+
+function lookOf({ format, rows, ...seen }: WholeLook): Look {
+  checkFormat(format)
+  return { ...seen, ledger: { format, rows: rows ?? [] } }
+}
+
+/** The result of a query of the ledger, or undefined where a part of the ledger is not there. */
+async function ifPresent<T>(
+  query: () => Promise<T>,
+  on: Session,
+  schema: string,
+): Promise<T | undefined> {
+  try {
+    return await query()
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error
+    // Before the session has its key data it is the log-in that was refused.
+    if (error.sqlState === '42501' && on.frames.pid !== 0) throw mayNotRead(error, schema)
+    if (!absent.has(error.sqlState)) throw error
+    return undefined
+  }
+}
+
+/** 3F000 schema, 42P01 table, 42883 function, 42703 column: what is lacking. */
+const absent = new Set(['3F000', '42P01', '42883', '42703'])
 
 async function oneRow<Row>(on: Session, statement: string): Promise<Row> {
   const [row] = await on.query<Row>(statement)
@@ -104,15 +120,19 @@ function checkFormat(format: string): void {
 }
 
 /**
- * The ledger as it is now; created, or brought up from an older minor format, where need be. Only
- * under the lock: two `create ... if not exists` at the same moment fail (23505 in pg_type).
+ * Makes the ledger, or brings an older minor format up to date. Only under the lock: two `create
+ * ... if not exists` at the same moment fail (23505 in pg_type).
  *
+ * @param present - the ledger as it was seen under the lock
  * @throws {Failure} PRIVILEGE_MISSING
  */
-export async function ensureLedger(on: Session, schema: string): Promise<Ledger> {
-  const present = (await look(on, schema)).ledger
+export async function ensureLedger(
+  on: Session,
+  schema: string,
+  present: Ledger | undefined,
+): Promise<void> {
   const own = `${ledgerFormat.major}.${ledgerFormat.minor}`
-  if (present !== undefined && compareFormats(present.format, own) >= 0) return present
+  if (present !== undefined && compareFormats(present.format, own) >= 0) return
   // Looked up first: `create schema if not exists` needs the right even where the schema exists.
   const space = await oneRow<{ exists: boolean }>(
     on,
@@ -122,18 +142,12 @@ export async function ensureLedger(on: Session, schema: string): Promise<Ledger>
   try {
     await on.execute(['begin', ...createSchema, ...ledgerStatements(schema), 'commit'].join(';\n'))
   } catch (error) {
-    if (!(error instanceof ServerError)) throw error
-    await on.execute('rollback')
-    if (error.sqlState !== '42501') throw error
+    if (!(error instanceof ServerError) || error.sqlState !== '42501') throw error
     throw new Failure('PRIVILEGE_MISSING', `this role may not make the ledger: ${error.said}`, [
       'grant create on database DATABASE to ROLE,',
       `or let somebody else run: create schema ${identifier(schema)} authorization ROLE`,
     ])
   }
-  const made = (await look(on, schema)).ledger
-  if (made === undefined)
-    throw new Failure('LEDGER_DAMAGED', 'the ledger is not there after it has been made')
-  return made
 }
 
 function compareFormats(a: string, b: string): number {
@@ -181,7 +195,7 @@ export async function findObjects(on: Session, schema: string): Promise<Found> {
           or nspname = 'public' or nspname = any (pg_catalog.current_schemas(false)))
     )
     select count(*)::int as objects, count(*) filter (where kind = 'table')::int as tables,
-      (select array_agg(kind || ' ' || full_name)
+      (select json_agg(kind || ' ' || full_name)
         from (select * from found order by kind <> 'table', full_name limit 5) as shown) as first
     from found`,
   )

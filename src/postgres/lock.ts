@@ -45,8 +45,6 @@ export async function takeTurn<Done>(
       tell({ checkpoint: 'lock', waitedMs })
       return 'taken'
     }
-    const done = await doneByOther()
-    if (done !== undefined) return done
     if (waitedMs >= runnerWaitMs) {
       const holder = await holderOf(on, key)
       throw new Failure(
@@ -65,6 +63,9 @@ export async function takeTurn<Done>(
     }
     const leftMs = Math.max(runnerWaitMs - waitedMs, 1)
     await pause(Math.min(pauseMs * (0.5 + Math.random()), leftMs), stop)
+    // Before the next try, so that nobody takes the lock only to find that nothing is left.
+    const done = await doneByOther()
+    if (done !== undefined) return done
   }
 }
 

@@ -1,4 +1,5 @@
 import { Failure, type FailureCode } from '../errors.ts'
+import { ledgerStates } from './ledger-format.ts'
 
 /**
  * An error that the server reported, reduced to what may be shown: detail, where, query and
@@ -26,7 +27,10 @@ export class ServerError extends Failure {
       codes[sqlState] ?? codes[sqlState.slice(0, 2)] ?? 'DEFECT',
       `PostgreSQL refused what the ledger needs: ${said}`,
     )
-    this.sqlState = sqlState
+    // The check behind a file raises by a cast, which needs no function that the file could replace.
+    this.sqlState = primary.includes(`"${ledgerStates.notFinished}"`)
+      ? ledgerStates.notFinished
+      : sqlState
     this.said = said
     this.position = position
     this.table = table
@@ -44,8 +48,18 @@ const codes: Readonly<Record<string, FailureCode>> = {
   '58': 'CONNECTION_LOST',
 }
 
-/** The primary message without the values that class 22 (data exception) quotes. */
+/**
+ * The primary message without what may be a value: what class 22 (data exception) quotes, and the
+ * token of a syntax error unless it is a word or a mark. An open quote would show all that follows.
+ */
 function shown(sqlState: string, primary: string): string {
+  if (sqlState === '42601') {
+    return primary.replace(/"(.*)"$/s, (quoted, token: string) =>
+      harmless.test(token) ? quoted : '"…"',
+    )
+  }
   if (!sqlState.startsWith('22')) return primary
-  return primary.replace(/"[^"]*"|«[^»]*»|„[^“”]*[“”]|“[^”]*”|'[^']*'/g, '"…"')
+  return primary.replaceAll(/"[^"]*"|«[^»]*»|„[^“”]*[“”]|“[^”]*”|'[^']*'/g, '"…"')
 }
+
+const harmless = /^(?:[\p{L}_][\p{L}\p{N}_$]{0,62}|[^\p{L}\p{N}'"$\s]{1,3})$/u

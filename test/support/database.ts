@@ -22,6 +22,10 @@ const owner = 'lockstep_test'
 
 let server: Promise<{ url: string; started: Server | undefined }> | undefined
 
+after(async () => {
+  await (await server)?.started?.[Symbol.asyncDispose]()
+})
+
 /** The server of the runner, or one of this process where a file is run by itself. */
 export async function serverUrl(): Promise<string> {
   server ??= findServer()
@@ -32,9 +36,6 @@ async function findServer(): Promise<{ url: string; started: Server | undefined 
   const given = process.env['TEST_DATABASE_URL']
   const started = given === undefined ? await startServer(18) : undefined
   const url = given ?? started?.url ?? ''
-  after(async () => {
-    await started?.[Symbol.asyncDispose]()
-  })
   await withClient(url, async (admin) => {
     // Several test processes may do this at once.
     await admin.unsafe(`select pg_advisory_lock(4711)`)

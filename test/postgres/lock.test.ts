@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { lockKey } from '../../src/postgres/lock.ts'
+import { freshDatabase } from '../support/database.ts'
+import { folderOf } from '../support/folder.ts'
+import { assertFailed, assertSucceeded } from '../support/output.ts'
+import { runProgram, startProgram } from '../support/program.ts'
+
+const files = Object.fromEntries(
+  Array.from({ length: 12 }, (_, index) => {
+    const number = String(index + 1).padStart(4, '0')
+    return [
+      `${number}_f.sql`,
+      `create table t${number} (id int); insert into journal values (${index + 1});`,
+    ]
+  }),
+)
+const journal = { '0000_journal.sql': 'create table journal (file int);' }
+
+for (const form of ['source', 'bundle'] as const) {
+  test(`${form}: six runners at once on an empty database apply each file once, and all succeed`, async () => {
+    await using db = await freshDatabase()
+    using folder = folderOf({ ...journal, ...files })
+    const env = { DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path }
+    const runs = await Promise.all(Array.from({ length: 6 }, () => runProgram({ env, form })))
+    for (const ran of runs) assertSucceeded(ran)
+    const workers = runs.filter(({ output }) => /^applied/m.test(output))
+    assert.equal(workers.length, 1, 'one runner does all the work')
+    const rows = await db.sql<{ file: number; times: number }>(
+      'select file, count(*)::int as times from journal group by file order by file',
+    )
+    assert.deepEqual(
+      rows,
+      Array.from({ length: 12 }, (_, index) => ({ file: index + 1, times: 1 })),
+    )
+  })
+}
+
+test('whoever waits says at once who holds the lock, and leaves without it when everything is done', async () => {
+  await using db = await freshDatabase()
+  using folder = folderOf({ '0001_slow.sql': 'select pg_sleep(1); create table slow (id int);' })
+  const env = { DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path, POD_NAME: 'crm-migrate-x7k2p' }
+  const first = startProgram({ env, form: 'bundle' })
+  await first.says('plan ')
+  const waiters = await Promise.all([1, 2, 3].map(() => runProgram({ env, form: 'bundle' })))
+  const held = await first.ran
+  assertSucceeded(held, '1 file applied')
+  const run = /run ([0-9a-f]{8})/.exec(held.output)?.[1]
+  for (const waiter of waiters) {
+    assertSucceeded(
+      waiter,
+      `waiting    the lock is held by crm-migrate-x7k2p (run ${run}, pid `,
+      'nothing to do',
+    )
+    assert.doesNotMatch(waiter.output, /^lock/m)
+  }
+})
+
+test('a lock that is held for longer than we may wait ends the run, and a retry may help', async () => {
+  await using db = await freshDatabase()
+  using folder = folderOf({ '0001_a.sql': 'select 1;' })
+  await db.superuser(`select pg_advisory_lock(${lockKey('lockstep')})`)
+  const env = { DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path, LOCKSTEP_RUNNER_WAIT: '200ms' }
+  const ran = await runProgram({ env, form: 'bundle' })
+  assertFailed(ran, 75, 'RUNNER_WAIT_OVER', /the lock is held by pid \d+/)
+  await db.superuser('select pg_advisory_unlock_all()')
+  assertSucceeded(await runProgram({ env, form: 'bundle' }), '1 file applied')
+})
+
+test('SIGTERM ends a waiting run at once, with a last line and 75', async () => {
+  await using db = await freshDatabase()
+  using folder = folderOf({ '0001_a.sql': 'select 1;' })
+  await db.superuser(`select pg_advisory_lock(${lockKey('lockstep')})`)
+  const env = { DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path }
+  const waiting = startProgram({ env, form: 'bundle', withinMs: 10_000 })
+  await waiting.says('the lock is held by')
+  waiting.child.kill('SIGTERM')
+  assertFailed(await waiting.ran, 75, 'INTERRUPTED', 'stopped by SIGTERM')
+})
+
+test('SIGTERM ends a run inside a file, which is kept whole or not at all', async () => {
+  await using db = await freshDatabase()
+  using folder = folderOf({ '0001_a.sql': 'create table a (id int); select pg_sleep(60);' })
+  const env = { DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path, LOCKSTEP_HEARTBEAT: '200ms' }
+  const running = startProgram({ env, form: 'bundle', withinMs: 10_000 })
+  await running.says('running    0001_a.sql for')
+  running.child.kill('SIGTERM')
+  assertFailed(await running.ran, 75, 'INTERRUPTED', 'stopped by SIGTERM')
+  // The server notices within client_connection_check_interval that nobody is there any more.
+  await db.sql(`set lock_timeout = '10s'`)
+  await db.sql(`select pg_advisory_lock(${lockKey('lockstep')})`)
+  assert.deepEqual(await db.sql(`select to_regclass('a') as a`), [{ a: null }])
+})

@@ -1,0 +1,35 @@
+import { Failure } from '../../src/errors.ts'
+import type { Checkpoint, Event } from '../../src/events.ts'
+
+const failure = new Failure('SQL_FAILED', '0007_b.sql:3:5 no such table (42P01)', ['mend it'])
+
+/** An event of every checkpoint: a checkpoint without one does not compile. */
+export const everyEvent: { readonly [C in Checkpoint]: Extract<Event, { checkpoint: C }> } = {
+  start: { checkpoint: 'start', programVersion: '1.2.3', run: 'cafe0123', command: 'migrate' },
+  files: {
+    checkpoint: 'files',
+    files: 16,
+    dir: 'sql',
+    first: '0001_a.sql',
+    last: '0016_p.sql',
+    baseline: '10',
+  },
+  database: {
+    checkpoint: 'database',
+    address: 'host:5432/crm',
+    user: 'crm_owner',
+    serverVersion: '18.4',
+    encryption: 'TLS verify-full',
+  },
+  found: { checkpoint: 'found', tables: 1, objects: 3 },
+  waiting: { checkpoint: 'waiting', reason: 'held by pod-a', waitedMs: 12_345.6, more: ['a hint'] },
+  lock: { checkpoint: 'lock', waitedMs: 1_234.5 },
+  plan: { checkpoint: 'plan', covered: ['0001_a.sql', '0002_b.sql'], pending: ['0003_c.sql'] },
+  running: { checkpoint: 'running', file: '0003_c.sql', runningMs: 61_000.4 },
+  applied: { checkpoint: 'applied', file: '0003_c.sql', durationMs: 12.3, covers: 0 },
+  note: { checkpoint: 'note', text: '0005_b.sql is applied already, as 0002_b.sql' },
+  warning: { checkpoint: 'warning', text: 'LOCKSTEP_X is not known' },
+  verified: { checkpoint: 'verified', head: '0016_p.sql', files: 16 },
+  failed: { checkpoint: 'failed', failure },
+  done: { checkpoint: 'done', outcome: { kind: 'failed', failure }, durationMs: 1_234.4 },
+}

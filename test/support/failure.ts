@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict'
+import { Failure, type FailureCode } from '../../src/errors.ts'
+
+/** The failure of this code that an action throws. */
+export function failureOf(code: FailureCode, action: () => unknown): Failure {
+  let thrown: unknown
+  try {
+    action()
+  } catch (error) {
+    thrown = error
+  }
+  assert.ok(thrown instanceof Failure, `no failure but ${String(thrown)}`)
+  assert.equal(thrown.code, code, told(thrown))
+  return thrown
+}
+
+/** All that people see of a failure. */
+export function told(failure: Failure): string {
+  return [failure.message, ...failure.more].join('\n')
+}
+
+/** What must not reach a terminal: it would move the cursor, or forge a line. */
+export const controlCharacter = /[\p{Cc}\u2028\u2029]/u
