@@ -48,8 +48,11 @@ const size = makeExactValidator<number>((input) => {
 })
 
 const schemaName = makeExactValidator<string>((input) => {
-  if (Buffer.byteLength(input) <= 63 && !input.startsWith('pg_')) return input
-  throw new EnvError('is not the name of a schema: at most 63 bytes, not beginning with pg_')
+  const isTaken = /^(pg_.*|public|information_schema)$/.test(input)
+  if (Buffer.byteLength(input) <= 63 && !isTaken) return input
+  throw new EnvError(
+    'is not the name of a schema for the ledger: at most 63 bytes, not public, not pg_...',
+  )
 })
 
 function oneOf<const T extends string>(...choices: readonly T[]) {

@@ -169,9 +169,10 @@ function refusalOf(
 }
 
 /**
- * Each file with its row: by name, else by content. Of several files and rows of one content the
- * first file goes with the first row, so that what once matched goes on matching when other images
- * add rows.
+ * Each file with its row: by name and content, else by content alone (renumbered, even where the
+ * name has meanwhile been given to another file), else by name alone (edited). Of several files and
+ * rows of one content the first file goes with the first row, so that what once matched goes on
+ * matching when other images add rows.
  */
 export function matchRows(
   files: readonly Migration[],
@@ -179,14 +180,16 @@ export function matchRows(
 ): Map<Migration, LedgerRow> {
   const byName = new Map(rows.map((row) => [row.name, row]))
   const ours = new Set(files.map((file) => file.file))
-  const spare = new Map<string, LedgerRow[]>()
-  for (const row of rows.filter(({ name }) => !ours.has(name))) {
-    spare.set(row.checksum, [...(spare.get(row.checksum) ?? []), row])
-  }
+  const spare = Map.groupBy(
+    rows.filter(({ name }) => !ours.has(name)),
+    ({ checksum }) => checksum,
+  )
   const matched = new Map<Migration, LedgerRow>()
   for (const file of files) {
-    const row =
-      byName.get(file.file) ?? (file.blank ? undefined : spare.get(file.checksum)?.shift())
+    const own = byName.get(file.file)
+    const isUnchanged = own?.checksum === file.checksum
+    const renumbered = isUnchanged || file.blank ? undefined : spare.get(file.checksum)?.shift()
+    const row = renumbered ?? own
     if (row !== undefined) matched.set(file, row)
   }
   return matched

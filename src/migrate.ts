@@ -225,7 +225,7 @@ function tellFolder(folder: Folder, tell: Tell): void {
     dir: folder.dir,
     first: folder.files[0]?.file ?? '',
     last: folder.files.at(-1)?.file ?? '',
-    baseline: folder.baseline?.upto.toString(),
+    baseline: folder.baseline?.version,
   })
 }
 

@@ -2,6 +2,7 @@ import type { Config } from './config.ts'
 import { decide, matchRows, nothingFound, type Decision } from './decide.ts'
 import type { Tell } from './events.ts'
 import { readFolder, type Folder } from './files/folder.ts'
+import { printable } from './printable.ts'
 import { describeAddress } from './postgres/address.ts'
 import { Connecting } from './postgres/connect.ts'
 import { findObjects, type Ledger, type LedgerEntry, type Run } from './postgres/ledger.ts'
@@ -109,9 +110,9 @@ function table(
       appliedAt?.slice(0, 19).replace('T', ' '),
       how === 'baseline' ? 'by the baseline' : undefined,
     ]
-    const renamed = appliedAs === undefined ? undefined : `as ${appliedAs}`
+    const renamed = appliedAs === undefined ? undefined : `as ${printable(appliedAs)}`
     const rest = [...parts, renamed].filter((part) => part !== undefined).join('  ')
-    return `  ${file.padEnd(width)}  ${paint(state.padEnd(13), colours[state])}  ${rest}`.trimEnd()
+    return `  ${printable(file).padEnd(width)}  ${paint(state.padEnd(13), colours[state])}  ${rest}`.trimEnd()
   })
   return [database, '', ...lines, '', ...summary(decision, files), ''].join('\n')
 }

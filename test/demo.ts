@@ -3,7 +3,8 @@ import { installedMajors, startServer } from './support/server.ts'
 
 /** What `make demo` shows: a throw-away PostgreSQL, the worked example, and a second run. */
 const major = installedMajors().at(-1)
-if (major === undefined) throw new Error(`there is no PostgreSQL package for ${process.platform} ${process.arch}`)
+if (major === undefined)
+  throw new Error(`there is no PostgreSQL package for ${process.platform} ${process.arch}`)
 
 await using server = await startServer(major)
 

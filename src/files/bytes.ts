@@ -1,12 +1,15 @@
 import { isUtf8 } from 'node:buffer'
 
+/** Byte order marks of UTF-16. */
+const wideMarks = new Set(['fffe', 'feff'])
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf])
 
 /** What stands in the way of reading bytes as text, or undefined; `at` is a byte offset. */
 export function byteProblem(bytes: Buffer): { at: number; what: string } | undefined {
   const nul = bytes.indexOf(0)
   if (nul !== -1) {
-    const what = nul <= 1 ? 'a NUL byte (a UTF-16 file?)' : 'a NUL byte'
+    const isWide = nul <= 1 || wideMarks.has(bytes.toString('hex', 0, 2))
+    const what = isWide ? 'a NUL byte (a UTF-16 file?)' : 'a NUL byte'
     return { at: nul, what }
   }
   if (isUtf8(bytes)) return undefined

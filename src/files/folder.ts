@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure, type FailureCode } from '../errors.ts'
+import { printable } from '../printable.ts'
 import { byteProblem, placeOfByte, toText } from './bytes.ts'
 import { readDirectives } from './header.ts'
 import { compareNames, mendedName, parseFileName, shellWord, type FileName } from './name.ts'
@@ -21,6 +22,8 @@ export interface Baseline {
   readonly checksum: string
   /** The version of the last file that it stands for. */
   readonly upto: bigint
+  /** The same as its header spells it. */
+  readonly version: string
 }
 
 export interface Folder {
@@ -93,7 +96,9 @@ function badNames(bad: readonly string[], all: readonly string[]): Failure {
   const width = Math.max(4, ...all.map((file) => /[0-9]+/.exec(file)?.[0].length ?? 0))
   const mends = bad.flatMap((file) => {
     const better = mendedName(file, width)
-    return better === undefined ? [] : [`git mv ${shellWord(file)} ${better}`]
+    return better === undefined || printable(file) !== file
+      ? []
+      : [`git mv ${shellWord(file)} ${better}`]
   })
   return report(
     'FILE_NAME_INVALID',
@@ -209,7 +214,7 @@ function baselineOf(
     const problem = `${baselineName} stands for the files up to ${version}, but none of that version is here`
     throw new Failure('BASELINE_INVALID', problem)
   }
-  return { text: found.text, checksum: found.checksum, upto }
+  return { text: found.text, checksum: found.checksum, upto, version }
 }
 
 function textOf(texts: ReadonlyMap<string, Text>, file: string): Text {
@@ -223,11 +228,6 @@ function report(code: FailureCode, problems: readonly string[], more?: readonly 
   const [first = '', ...others] = problems
   const advice = more ?? new Failure(code, '').more
   return new Failure(code, first, [...others, ...advice])
-}
-
-/** A file name is foreign text: a control character in it must not reach a terminal. */
-function printable(name: string): string {
-  return JSON.stringify(name).slice(1, -1)
 }
 
 function reasonOf(error: unknown): string {

@@ -19,10 +19,6 @@ export function readDirectives(text: string): Directive[] {
     if (trimmed !== '' && !trimmed.startsWith('--')) break
     const found = /^--\s*lockstep:\s*(\S*)\s*(.*)$/i.exec(trimmed)
     if (found) directives.push({ word: (found[1] ?? '').toLowerCase(), rest: found[2] ?? '', line })
-    if (line > maxHeaderLines) break
   }
   return directives
 }
-
-/** A header is read by people; the bound keeps a file of a million comment lines cheap. */
-const maxHeaderLines = 1000

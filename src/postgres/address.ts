@@ -54,9 +54,11 @@ export function readAddress(env: Readonly<Record<string, string | undefined>>): 
   if (url === undefined) return build(parameters, [])
   const parsed = parseUrl(url)
   if (typeof parsed === 'string') return failed(`DATABASE_URL ${parsed}`)
-  const known = Object.entries(parsed).filter(([name]) => name in variablesOfParameters)
+  const known = Object.entries(parsed).filter(([name]) =>
+    Object.hasOwn(variablesOfParameters, name),
+  )
   const ignored = Object.keys(parsed).filter(
-    (name) => !(name in variablesOfParameters) && name !== 'application_name',
+    (name) => !Object.hasOwn(variablesOfParameters, name) && name !== 'application_name',
   )
   const warnings = ignored.map(
     (name) => `the parameter ${JSON.stringify(name)} of DATABASE_URL is ignored`,
@@ -70,19 +72,19 @@ function failed(...problems: string[]): ReadAddress {
 
 function build(parameters: Parameters, warnings: readonly string[]): ReadAddress {
   const host = parameters['host'] ?? 'localhost'
-  const port = Number(parameters['port'] ?? '5432')
+  const port = wholeNumber(parameters['port'] ?? '5432')
   const sslMode = sslModes.find((mode) => mode === (parameters['sslmode'] ?? 'prefer'))
-  const connectTimeoutS = Number(parameters['connect_timeout'] ?? '10')
+  const connectTimeoutS = wholeNumber(parameters['connect_timeout'] ?? '10')
   const user = parameters['user']
   const problems: string[] = []
   if (host.includes(','))
     problems.push('the address names several hosts; this release connects to one')
-  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+  if (!(port >= 1 && port <= 65_535)) {
     problems.push('the port of the database is not a number from 1 to 65535')
   }
   if (sslMode === undefined) problems.push(`sslmode is none of ${sslModes.join(', ')}`)
-  if (!Number.isFinite(connectTimeoutS) || connectTimeoutS < 0) {
-    problems.push('connect_timeout is not a number of seconds')
+  if (!(connectTimeoutS < 2 ** 31 / 1000)) {
+    problems.push('connect_timeout is not a whole number of seconds')
   }
   if (user === undefined)
     problems.push('the address names no user: postgres://USER@HOST/DATABASE, or PGUSER')
@@ -106,6 +108,10 @@ function build(parameters: Parameters, warnings: readonly string[]): ReadAddress
   }
 }
 
+function wholeNumber(text: string): number {
+  return /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
+}
+
 const form = 'postgres://USER:PASSWORD@HOST:5432/DATABASE'
 const encode =
   'a character of / ? # % @ : in user name or password must be percent-encoded (# is %23)'
@@ -116,39 +122,39 @@ function parseUrl(url: string): Parameters | string {
   if (/^\s*\w+\s*=/.test(url)) return `is a key=value string; write ${form}`
   const scheme = /^postgres(?:ql)?:\/\//.exec(url)?.[0]
   if (scheme === undefined) return `does not begin with postgres:// or postgresql://; write ${form}`
+  // A Secret that was made from a file ends in a line feed.
+  const rest = url.slice(scheme.length).trimEnd()
+  const [, authority = '', behind = ''] = /^([^/?#]*)(.*)$/s.exec(rest) ?? []
   // The last @ ends the credentials: a password with a raw @ is read as it was meant.
-  const rest = url.slice(scheme.length)
-  const authorityEnd = rest.search(/[/?#]|$/)
-  const authority = rest.slice(0, authorityEnd)
   const at = authority.lastIndexOf('@')
   const credentials = /^([^:]*)(?::(.*))?$/s.exec(at === -1 ? '' : authority.slice(0, at))
-  const place = /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/s.exec(authority.slice(at + 1))
-  const path = /^(?:\/([^?#]*))?(?:\?([^#]*))?$/s.exec(rest.slice(authorityEnd))
-  const portIsOdd = place?.[2] !== undefined && !/^[0-9,:]*$/.test(place[2])
-  // A raw / or ? in the password has cut it off before its @.
-  const isCutOff = at === -1 && /@/.test(rest) && !/[?&]user=/.test(rest)
-  if (!credentials || !place || !path || portIsOdd || isCutOff)
+  const place = /^(\[[^\]]*\]|[^:]*|.*,.*)(?::([^,]*))?$/s.exec(authority.slice(at + 1))
+  const path = /^(?:\/([^?#]*))?(?:\?([^#]*))?$/s.exec(behind)
+  const pairs = (path?.[2] ?? '').split('&').filter((pair) => pair !== '')
+  // A raw / or ? in the password cuts it off before its @.
+  const isCutOff = behind.includes('@') || pairs.some((pair) => !pair.includes('='))
+  const hasOddPort = !/^\d*$/.test(place?.[2] ?? '')
+  if (!credentials || !place || !path || isCutOff || hasOddPort)
     return `cannot be read as ${form}; ${encode}`
-  const parts: [string, string | undefined][] = [
-    ['user', credentials[1]],
-    ['password', credentials[2]],
-    ['host', place[1]?.replace(/^\[(.*)\]$/, '$1')],
-    ['port', place[2]],
-    ['dbname', path[1]],
-    ...(path[2] ?? '').split('&').map((pair): [string, string | undefined] => {
-      const [, name = '', value] = /^([^=]*)(?:=(.*))?$/s.exec(pair) ?? []
-      return [name, value]
+  const parts: [string, string][] = [
+    ['user', credentials[1] ?? ''],
+    ['password', credentials[2] ?? ''],
+    ['host', (place[1] ?? '').replace(/^\[(.*)\]$/, '$1')],
+    ['port', place[2] ?? ''],
+    ['dbname', path[1] ?? ''],
+    ...pairs.map((pair): [string, string] => {
+      const equals = pair.indexOf('=')
+      return [pair.slice(0, equals), pair.slice(equals + 1)]
     }),
   ]
+  const given = parts.filter(([name, value]) => name !== '' && value !== '')
   try {
-    return Object.fromEntries(
-      parts
-        .filter(
-          (part): part is [string, string] =>
-            part[0] !== '' && part[1] !== undefined && part[1] !== '',
-        )
-        .map(([name, value]) => [name, decodeURIComponent(value)]),
-    )
+    const decoded = given.map(([name, value]): [string, string] => [
+      name,
+      decodeURIComponent(value),
+    ])
+    const hasNul = decoded.some(([, value]) => value.includes('\0'))
+    return hasNul ? 'holds %00, which no part of an address may' : Object.fromEntries(decoded)
   } catch {
     return `holds a % that is not followed by two hexadecimal digits; ${encode}`
   }

@@ -106,9 +106,10 @@ function cString(body: Buffer, from: number): string {
 function fatalCode(body: Buffer): string | undefined {
   const fields = new Map<string, string>()
   for (let at = 0; at < body.length && body[at] !== 0;) {
-    const value = cString(body, at + 1)
-    fields.set(String.fromCharCode(body[at] ?? 0), value)
-    at += 2 + Buffer.byteLength(value)
+    // By bytes: the text may be in any encoding.
+    const end = body.indexOf(0, at)
+    fields.set(String.fromCharCode(body[at] ?? 0), cString(body, at + 1))
+    at = end === -1 ? body.length : end + 1
   }
   // V is the severity in English, whatever the server's language.
   return /^(FATAL|PANIC)$/.test(fields.get('V') ?? '') ? fields.get('C') : undefined

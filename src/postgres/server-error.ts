@@ -49,17 +49,23 @@ const codes: Readonly<Record<string, FailureCode>> = {
 }
 
 /**
- * The primary message without what may be a value: what class 22 (data exception) quotes, and the
- * token of a syntax error unless it is a word or a mark. An open quote would show all that follows.
+ * The primary message without what may be a value: in class 22 (data exception) all from the first
+ * quote to the last, in a syntax error too unless what is quoted is a word or a mark. The message comes in
+ * the server's language, and a value may hold quotes of its own.
  */
 function shown(sqlState: string, primary: string): string {
-  if (sqlState === '42601') {
-    return primary.replace(/"(.*)"$/s, (quoted, token: string) =>
-      harmless.test(token) ? quoted : '"…"',
-    )
-  }
-  if (!sqlState.startsWith('22')) return primary
-  return primary.replaceAll(/"[^"]*"|«[^»]*»|„[^“”]*[“”]|“[^”]*”|'[^']*'/g, '"…"')
+  const first = primary.search(quote)
+  if (first === -1 || !(sqlState.startsWith('22') || sqlState === '42601')) return primary
+  const last =
+    primary.length -
+    1 -
+    primary
+      .split('')
+      .toReversed()
+      .findIndex((mark) => quote.test(mark))
+  if (sqlState === '42601' && harmless.test(primary.slice(first + 1, last))) return primary
+  return `${primary.slice(0, first)}"…"${primary.slice(last + 1)}`
 }
 
+const quote = /["'«»‹›„“”‚‘’「」『』]/
 const harmless = /^(?:[\p{L}_][\p{L}\p{N}_$]{0,62}|[^\p{L}\p{N}'"$\s]{1,3})$/u

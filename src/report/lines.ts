@@ -16,9 +16,8 @@ export function lineOf(event: Event, width = 0): Line {
     case 'start':
       return info(`lockstep ${event.programVersion}, run ${event.run}, ${event.command}`)
     case 'files': {
-      const range = event.first === event.last ? event.first : `${event.first} to ${event.last}`
       const baseline = event.baseline === undefined ? '' : `, baseline ${event.baseline}`
-      return info(`${event.files} in ${event.dir}: ${range}${baseline}`)
+      return info(`${event.files} in ${event.dir}, ${range(event.first, event.last)}${baseline}`)
     }
     case 'database':
       return info(
@@ -76,12 +75,20 @@ function doneLine(outcome: Outcome, durationMs: number): Line {
 
 function planText(covered: readonly string[], pending: readonly string[]): string {
   const files = pending.length === 0 ? 'no file' : count(pending.length, 'file')
-  const range =
-    pending.length > 1
-      ? `: ${pending[0]} to ${pending.at(-1)}`
-      : pending.map((file) => `: ${file}`).join('')
-  if (covered.length === 0) return `${files}${range}`
-  return `the baseline for ${covered[0]} to ${covered.at(-1)}, then ${files}${range}`
+  const [first = '', last = first] = [pending[0], pending.at(-1)]
+  if (covered.length > 0) {
+    return `baseline for ${range(covered[0] ?? '', covered.at(-1) ?? '')}, then ${files}`
+  }
+  return pending.length === 0 ? files : `${files}, ${range(first, last)}`
+}
+
+/** Versions are enough where there are many: `0001 to 0016`; a single file is named whole. */
+function range(first: string, last: string): string {
+  return first === last ? first : `${versionOf(first)} to ${versionOf(last)}`
+}
+
+function versionOf(file: string): string {
+  return file.split('_')[0] ?? file
 }
 
 function info(text: string): Line {

@@ -1,6 +1,7 @@
 import { pino, type Logger } from 'pino'
 import type { LogConfig } from '../config.ts'
 import type { Event, Tell } from '../events.ts'
+import { printable } from '../printable.ts'
 import { lineOf } from './lines.ts'
 
 /** Google Cloud's names; Loki and Datadog read `level`, which must be a word for them. */
@@ -75,13 +76,6 @@ async function openPretty(config: LogConfig, { fd, isTerminal }: LogTarget): Pro
 }
 
 const indent = 11
-
-/** Foreign text in a line (a name, a message of the server) must not move the cursor or forge a line. */
-function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-  })
-}
 
 /** What machines read: an allow-list by the type of the event; errors are taken apart by name. */
 function fieldsOf(event: Event): Record<string, unknown> {

@@ -7,6 +7,7 @@ export function prettyStream(fd: 1 | 2, isTerminal: boolean) {
     sync: true,
     colorize: isTerminal,
     hideObject: true,
+    customColors: { message: 'reset' },
     ignore: 'level,time,pid,hostname',
     messageFormat: (record, messageKey, _label, { colors }) => {
       const message = String(record[messageKey])

@@ -7,6 +7,11 @@ import { migrateFiles } from '../support/migration.ts'
 import { assertFailed, assertSucceeded } from '../support/output.ts'
 import { runProgram } from '../support/program.ts'
 
+function open(id: number, previous: number, key = 1): string {
+  const rest = `9, '9_${id}.sql', 'x', '{}', 'normal', 'transaction', null, '{}', 'test'`
+  return `select lockstep.open(${key}, ${id}, ${previous}, ${rest})`
+}
+
 const two = { '0001_a.sql': 'create table a (id int);', '0002_b.sql': 'create table b (id int);' }
 
 // The ledger is a promise over releases: a column that goes or changes breaks older programs.
@@ -77,8 +82,6 @@ test('the tables and columns of the ledger are those that are written down', asy
 test('a row without the row before it, or a second one behind the same, cannot be written', async () => {
   await using db = await freshDatabase()
   assertSucceeded(await migrateFiles(db, two))
-  const open = (id: number, previous: number, key = 1): string =>
-    `select lockstep.open(${key}, ${id}, ${previous}, 9, '9_${id}.sql', 'x', '{}', 'normal', 'transaction', null, '{}', 'test')`
   await assert.rejects(db.sql(open(9, 8)), { code: '23502' })
   await assert.rejects(db.sql(open(9, 1)), { code: '23505' })
   await assert.rejects(db.sql(open(2, 2)), { code: '23505' })

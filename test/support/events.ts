@@ -12,7 +12,7 @@ export const everyEvent: { readonly [C in Checkpoint]: Extract<Event, { checkpoi
     dir: 'sql',
     first: '0001_a.sql',
     last: '0016_p.sql',
-    baseline: '10',
+    baseline: '0010',
   },
   database: {
     checkpoint: 'database',

@@ -22,7 +22,10 @@ type NewText = () => string
 function imageOf(files: readonly Migration[], upto?: bigint): Folder {
   const sorted = files.toSorted(compareNames)
   const exists = sorted.some(({ version }) => version === upto)
-  const baseline = upto !== undefined && exists ? { text: 'b', checksum: 'b', upto } : undefined
+  const baseline =
+    upto !== undefined && exists
+      ? { text: 'b', checksum: 'b', upto, version: String(upto) }
+      : undefined
   return { dir: 'sql', files: sorted, baseline, warnings: [] }
 }
 

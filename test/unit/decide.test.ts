@@ -17,7 +17,10 @@ function folderOf(line: string): Folder {
       assert.ok(name, `“${word}” is no file`)
       return fileOf(name, content ?? name.replace(/^\d+_/, ''))
     }),
-    baseline: upto === undefined ? undefined : { text: 'b', checksum: 'b', upto: BigInt(upto) },
+    baseline:
+      upto === undefined
+        ? undefined
+        : { text: 'b', checksum: 'b', upto: BigInt(upto), version: upto },
     warnings: [],
   }
 }

@@ -198,7 +198,7 @@ test('a directive that is not known is refused with its place, in all files at o
 test('a baseline is no file, and tells up to which version it builds', () => {
   const text = '-- A dump.\n-- lockstep: baseline 002\ncreate table a ();\n'
   const { files, baseline } = read({ ...one, '0002_b.sql': '', 'baseline.sql': text })
-  assert.deepEqual(baseline, { text, checksum: hash('sha256', text), upto: 2n })
+  assert.deepEqual(baseline, { text, checksum: hash('sha256', text), upto: 2n, version: '002' })
   assert.deepEqual(
     files.map(({ file }) => file),
     ['0001_a.sql', '0002_b.sql'],

@@ -73,7 +73,7 @@ test('the fields of JSON are those that machines read, with whole milliseconds',
       dir: 'sql',
       first: '0001_a.sql',
       last: '0016_p.sql',
-      baseline: '10',
+      baseline: '0010',
     },
     {
       level: 'info',
@@ -204,7 +204,7 @@ test('readable lines are checkpoint and text in columns, with what belongs to th
   assert.equal(
     stdout,
     `start      lockstep 1.2.3, run cafe0123, migrate
-plan       2 files: 1_a.sql to 2_longest.sql
+plan       2 files, 1 to 2
 applied    1_a.sql       in 2 ms
 applied    2_longest.sql in 30 ms
 failed     0007_b.sql:3:5 no such table (42P01)
