@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import { isatty } from 'node:tty'
+
 // Preset, so that an exit that nobody planned is told as what it is, a defect.
 process.exitCode = 70
 
@@ -20,7 +22,7 @@ const { runCli } = await import('./cli.ts')
 process.exitCode = await runCli({
   args: process.argv.slice(2),
   env,
-  isTerminal: process.stdout.isTTY,
+  isTerminal: isatty(1),
   stop: stopping.signal,
   print: (text) => process.stdout.write(text),
   onCrash: (handle) => {

@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Config } from './config.ts'
 import {
   decide,
@@ -52,8 +51,7 @@ export async function migrate(
   stop: AbortSignal,
 ): Promise<Outcome> {
   await using connecting = new Connecting(config, run, tell, stop)
-  await nextTurn() // the connection is on its way before this process is busy with files
-  const folder = readFolder(config.dir, config.maxFileBytes)
+  const folder = await readFolder(config.dir, config.maxFileBytes)
   tellFolder(folder, tell)
   const { session, seen } = await connecting.result
 

@@ -38,7 +38,7 @@ export async function status(
   form: Form,
 ): Promise<number> {
   await using connecting = new Connecting(config, run, tell, stop)
-  const folder = readFolder(config.dir, config.maxFileBytes)
+  const folder = await readFolder(config.dir, config.maxFileBytes)
   const { session, seen } = await connecting.result
   const rows = seen.ledger?.rows ?? []
   const found = rows.length === 0 ? await findObjects(session, config.schema) : nothingFound

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { connect, isIP, type Socket } from 'node:net'
-import { connect as connectTls, type ConnectionOptions } from 'node:tls'
+import type { ConnectionOptions } from 'node:tls'
 import { Failure } from '../errors.ts'
 import type { Address } from './address.ts'
 
@@ -64,6 +64,8 @@ async function encrypt(plain: Socket, address: Address, deadline: AbortSignal): 
     ...(address.sslRootCert === undefined ? {} : { ca: readCertificates(address.sslRootCert) }),
     ...(mode === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}),
   }
+  // Loaded only here: it is the largest of Node's modules that a run may need.
+  const { connect: connectTls } = await import('node:tls')
   const socket = connectTls(options)
   const abort = (): void => {
     socket.destroy(new Error('timed out'))

@@ -9,6 +9,21 @@ export function failureOf(code: FailureCode, action: () => unknown): Failure {
   } catch (error) {
     thrown = error
   }
+  return checked(code, thrown)
+}
+
+/** The failure of this code that a promise is rejected with. */
+export async function failureIn(code: FailureCode, action: Promise<unknown>): Promise<Failure> {
+  let thrown: unknown
+  try {
+    await action
+  } catch (error) {
+    thrown = error
+  }
+  return checked(code, thrown)
+}
+
+function checked(code: FailureCode, thrown: unknown): Failure {
   assert.ok(thrown instanceof Failure, `no failure but ${String(thrown)}`)
   assert.equal(thrown.code, code, told(thrown))
   return thrown

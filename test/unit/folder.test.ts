@@ -6,29 +6,29 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { FailureCode } from '../../src/errors.ts'
 import { readFolder, type Folder } from '../../src/files/folder.ts'
-import { controlCharacter, failureOf, told } from '../support/failure.ts'
+import { controlCharacter, failureIn, told } from '../support/failure.ts'
 import { folderOf } from '../support/folder.ts'
 
 type Files = Readonly<Record<string, string | Buffer>>
 
 const one = { '0001_a.sql': 'select 1;\n' }
 
-function read(files: Files, maxBytes = 1_000): Folder {
+async function read(files: Files, maxBytes = 1_000): Promise<Folder> {
   using folder = folderOf(files)
-  return readFolder(folder.path, maxBytes)
+  return await readFolder(folder.path, maxBytes)
 }
 
 /** All that is said of a folder that is refused. */
-function refused(code: FailureCode, files: Files): string {
-  return told(failureOf(code, () => read(files)))
+async function refused(code: FailureCode, files: Files): Promise<string> {
+  return told(await failureIn(code, read(files)))
 }
 
 function namesOf(folder: Folder): string[] {
   return folder.files.map(({ file }) => file)
 }
 
-test('a folder is read whole, in order of application', () => {
-  const folder = read({
+test('a folder is read whole, in order of application', async () => {
+  const folder = await read({
     '10_c.sql': 'c',
     '9_b.sql': 'b',
     '00000000000000000001_a.sql': 'a',
@@ -47,34 +47,44 @@ test('a folder is read whole, in order of application', () => {
   assert.equal(folder.baseline, undefined)
 })
 
-test('the checksum is SHA-256 over the bytes, as sha256sum tells it', () => {
+test('the checksum is SHA-256 over the bytes, as sha256sum tells it', async () => {
   const bytes = Buffer.from("\u{FEFF}select 'é';\r\n")
   using folder = folderOf({ '0001_a.sql': bytes })
-  const [file] = readFolder(folder.path, 1_000).files
+  const [file] = (await readFolder(folder.path, 1_000)).files
   assert.equal(file?.checksum, hash('sha256', bytes))
   assert.equal(file?.text, `select 'é';\r\n`)
-  assert.notEqual(file?.checksum, read({ '0001_a.sql': file?.text ?? '' }).files[0]?.checksum)
+  assert.notEqual(
+    file?.checksum,
+    (await read({ '0001_a.sql': file?.text ?? '' })).files[0]?.checksum,
+  )
 })
 
-test('a byte order mark is left out, and said', () => {
+test('a byte order mark is left out, and said', async () => {
   const bytes = Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), Buffer.from('select 1')])
-  const folder = read({ '0001_a.sql': bytes, '0002_b.sql': 'b' })
+  const folder = await read({ '0001_a.sql': bytes, '0002_b.sql': 'b' })
   assert.equal(folder.files[0]?.text, 'select 1')
   assert.deepEqual(folder.warnings, ['0001_a.sql begins with a byte order mark, which is left out'])
 })
 
-test('an empty file is a file, and one of white space is blank, too; one of comments is not', () => {
+test('an empty file is a file, and one of white space is blank, too; one of comments is not', async () => {
   const texts = ['', ' \t\r\n', '\u{FEFF}', '-- a comment', 'select 1']
-  const { files } = read(Object.fromEntries(texts.map((text, i) => [`${i}_a.sql`, text])))
+  const { files } = await read(Object.fromEntries(texts.map((text, i) => [`${i}_a.sql`, text])))
   assert.deepEqual(
     files.map(({ blank }) => blank),
     [true, true, true, false, false],
   )
 })
 
-test('what is not an SQL file, or begins with a dot, is no matter', () => {
+test('what is not an SQL file, or begins with a dot, is no matter', async () => {
   const names = namesOf(
-    read({ ...one, 'README.md': '', '.0002_b.sql': '', '.sql': '', '0003_c.sql~': '', sql: '' }),
+    await read({
+      ...one,
+      'README.md': '',
+      '.0002_b.sql': '',
+      '.sql': '',
+      '0003_c.sql~': '',
+      sql: '',
+    }),
   )
   assert.deepEqual(names, ['0001_a.sql'])
 })
@@ -85,12 +95,12 @@ for (const [what, files, said] of [
   ['has only hidden files', { '.0001_a.sql': '', '.b': '' }, /it holds 2 other/],
   ['has only a baseline', { 'baseline.sql': '-- lockstep: baseline 1\n' }, /no SQL file to apply/],
 ] as const satisfies [string, Files, RegExp][]) {
-  test(`a folder that ${what} is a mistake, not “nothing to do”`, () => {
-    assert.match(refused('FOLDER_EMPTY', files), said)
+  test(`a folder that ${what} is a mistake, not “nothing to do”`, async () => {
+    assert.match(await refused('FOLDER_EMPTY', files), said)
   })
 }
 
-test('a folder that is missing, or is a file, or a link in a circle, is told as such', () => {
+test('a folder that is missing, or is a file, or a link in a circle, is told as such', async () => {
   using folder = folderOf(one)
   symlinkSync('circle', join(folder.path, 'circle'))
   for (const [name, said] of [
@@ -98,14 +108,14 @@ test('a folder that is missing, or is a file, or a link in a circle, is told as 
     ['0001_a.sql', /cannot read the folder .*0001_a.sql: it is not a folder/],
     ['circle', /its links go round in a circle/],
   ] as const) {
-    const readIt = () => readFolder(join(folder.path, name), 1_000)
-    assert.match(failureOf('FOLDER_UNREADABLE', readIt).message, said)
+    const reading = readFolder(join(folder.path, name), 1_000)
+    assert.match((await failureIn('FOLDER_UNREADABLE', reading)).message, said)
   }
 })
 
-test('names that cannot be read are all told, with the commands that mend them', () => {
+test('names that cannot be read are all told, with the commands that mend them', async () => {
   const files = { ...one, 'V2__b.sql': '', '3-c d.sql': '', 'R__views.sql': '', '0004_d.SQL': '' }
-  assert.deepEqual(refused('FILE_NAME_INVALID', files).split('\n').toSorted(), [
+  assert.deepEqual((await refused('FILE_NAME_INVALID', files)).split('\n').toSorted(), [
     '0004_d.SQL is not named VERSION_NAME.sql, as 0001_create_users.sql is',
     '3-c d.sql is not named VERSION_NAME.sql, as 0001_create_users.sql is',
     'R__views.sql is not named VERSION_NAME.sql, as 0001_create_users.sql is',
@@ -117,18 +127,21 @@ test('names that cannot be read are all told, with the commands that mend them',
   ])
 })
 
-test('a mended version is padded like the others of the folder', () => {
-  const said = refused('FILE_NAME_INVALID', { '20240101120000_a.sql': '', 'V2__b.sql': '' })
+test('a mended version is padded like the others of the folder', async () => {
+  const said = await refused('FILE_NAME_INVALID', { '20240101120000_a.sql': '', 'V2__b.sql': '' })
   assert.match(said, /^git mv V2__b\.sql 00000000000002_b\.sql$/m)
 })
 
-test('where no name can be guessed it is said how names are', () => {
-  assert.match(refused('FILE_NAME_INVALID', { 'views.sql': '' }), /rename it as 0001_what_it_does/)
+test('where no name can be guessed it is said how names are', async () => {
+  assert.match(
+    await refused('FILE_NAME_INVALID', { 'views.sql': '' }),
+    /rename it as 0001_what_it_does/,
+  )
 })
 
-test('the name of the baseline has one spelling', () => {
+test('the name of the baseline has one spelling', async () => {
   for (const name of ['Baseline.sql', 'baseline.SQL', 'BASELINE.sql']) {
-    assert.match(refused('FILE_NAME_INVALID', { ...one, [name]: '' }), new RegExp(name))
+    assert.match(await refused('FILE_NAME_INVALID', { ...one, [name]: '' }), new RegExp(name))
   }
 })
 
@@ -142,24 +155,30 @@ for (const [what, files, said] of [
     '_b.sql',
   ],
 ] as const) {
-  test(`two files ${what} are refused`, () => {
-    assert.match(refused('FILE_NAME_TWICE', files), new RegExp(`${said} have the same version`))
+  test(`two files ${what} are refused`, async () => {
+    assert.match(
+      await refused('FILE_NAME_TWICE', files),
+      new RegExp(`${said} have the same version`),
+    )
   })
 }
 
-test('all twins are told, and long numbers that doubles would take for one are none', () => {
+test('all twins are told, and long numbers that doubles would take for one are none', async () => {
   const files = { '1_a.sql': '', '1_b.sql': '', '1_c.sql': '', '2_a.sql': '', '2_b.sql': '' }
-  assert.equal(refused('FILE_NAME_TWICE', files).match(/have the same version/g)?.length, 3)
-  assert.equal(read({ '9007199254740992_a.sql': '', '9007199254740993_a.sql': '' }).files.length, 2)
+  assert.equal((await refused('FILE_NAME_TWICE', files)).match(/have the same version/g)?.length, 3)
+  assert.equal(
+    (await read({ '9007199254740992_a.sql': '', '9007199254740993_a.sql': '' })).files.length,
+    2,
+  )
 })
 
-test('twins of which one goes backwards are told what to leave out', () => {
-  const said = refused('FILE_NAME_TWICE', { '1_a.up.sql': '', '1_a.down.sql': '' })
+test('twins of which one goes backwards are told what to leave out', async () => {
+  const said = await refused('FILE_NAME_TWICE', { '1_a.up.sql': '', '1_a.down.sql': '' })
   assert.match(said, /leave the \.down\.sql files out/)
 })
 
-test('bytes that are not text are told by line, column and offset, all files at once', () => {
-  const said = refused('FILE_CONTENT_INVALID', {
+test('bytes that are not text are told by line, column and offset, all files at once', async () => {
+  const said = await refused('FILE_CONTENT_INVALID', {
     '0001_nul.sql': 'select 1;\nselect \0;',
     '0002_latin.sql': Buffer.concat([Buffer.from("-- ü🐘\r\nselect 'é"), Buffer.from([0xe9])]),
     '0003_utf16.sql': Buffer.from('select 1', 'utf16le'),
@@ -175,17 +194,17 @@ test('bytes that are not text are told by line, column and offset, all files at 
   ])
 })
 
-test('a file may be as large as it is allowed to be, and not a byte larger', () => {
-  assert.equal(read({ '0001_a.sql': 'é'.repeat(500) }, 1_000).files.length, 1)
-  const tooLarge = () => read({ '0001_a.sql': 'é'.repeat(500) }, 999)
+test('a file may be as large as it is allowed to be, and not a byte larger', async () => {
+  assert.equal((await read({ '0001_a.sql': 'é'.repeat(500) }, 1_000)).files.length, 1)
+  const tooLarge = read({ '0001_a.sql': 'é'.repeat(500) }, 999)
   assert.match(
-    failureOf('FILE_CONTENT_INVALID', tooLarge).message,
+    (await failureIn('FILE_CONTENT_INVALID', tooLarge)).message,
     /0001_a\.sql has 1000 bytes, more than LOCKSTEP_MAX_FILE_SIZE allows \(999\)/,
   )
 })
 
-test('a directive that is not known is refused with its place, in all files at once', () => {
-  const said = refused('DIRECTIVE_UNKNOWN', {
+test('a directive that is not known is refused with its place, in all files at once', async () => {
+  const said = await refused('DIRECTIVE_UNKNOWN', {
     ...one,
     '0002_b.sql': '-- a note\n-- lockstep: no-transactoin\ncreate index;',
     '0003_c.sql': '-- lockstep: Alow delete on leads\n-- lockstep: baseline 1\n',
@@ -195,9 +214,9 @@ test('a directive that is not known is refused with its place, in all files at o
   assert.match(said, /^0003_c\.sql:2:1 directive “baseline” is not known/m)
 })
 
-test('a baseline is no file, and tells up to which version it builds', () => {
+test('a baseline is no file, and tells up to which version it builds', async () => {
   const text = '-- A dump.\n-- lockstep: baseline 002\ncreate table a ();\n'
-  const { files, baseline } = read({ ...one, '0002_b.sql': '', 'baseline.sql': text })
+  const { files, baseline } = await read({ ...one, '0002_b.sql': '', 'baseline.sql': text })
   assert.deepEqual(baseline, { text, checksum: hash('sha256', text), upto: 2n, version: '002' })
   assert.deepEqual(
     files.map(({ file }) => file),
@@ -222,13 +241,13 @@ for (const [header, code, said] of [
   ['-- lockstep: baselin 1\n', 'DIRECTIVE_UNKNOWN', /baseline\.sql:1:1 directive “baselin”/],
   ['-- lockstep: baseline 1\n\n-- lockstep: x\n', 'DIRECTIVE_UNKNOWN', /baseline\.sql:3:1.*“x”/],
 ] as const) {
-  test(`a baseline that begins with ${JSON.stringify(header)} is refused`, () => {
-    assert.match(refused(code, { ...one, 'baseline.sql': header }), said)
+  test(`a baseline that begins with ${JSON.stringify(header)} is refused`, async () => {
+    assert.match(await refused(code, { ...one, 'baseline.sql': header }), said)
   })
 }
 
 // As the kubelet lays it out: a folder of each generation, a link to the newest, a link for each file.
-test('a ConfigMap mount is read once, and from one generation', () => {
+test('a ConfigMap mount is read once, and from one generation', async () => {
   using mount = folderOf({})
   const generation = join(mount.path, '..2026_01_02_03_04_05.123456789')
   mkdirSync(generation)
@@ -239,16 +258,16 @@ test('a ConfigMap mount is read once, and from one generation', () => {
   for (const name of ['0001_a.sql', 'baseline.sql', '0002_gone.sql']) {
     symlinkSync(join('..data', name), join(mount.path, name))
   }
-  const folder = readFolder(mount.path, 1_000)
+  const folder = await readFolder(mount.path, 1_000)
   assert.deepEqual(namesOf(folder), ['0001_a.sql'])
   assert.equal(folder.baseline?.upto, 1n)
   assert.equal(folder.dir, mount.path)
 })
 
-test('a file may be a link', () => {
+test('a file may be a link', async () => {
   using folder = folderOf({ target: 'select 1' })
   symlinkSync('target', join(folder.path, '0001_a.sql'))
-  assert.equal(readFolder(folder.path, 1_000).files[0]?.text, 'select 1')
+  assert.equal((await readFolder(folder.path, 1_000)).files[0]?.text, 'select 1')
 })
 
 for (const [what, make, said] of [
@@ -256,10 +275,10 @@ for (const [what, make, said] of [
   ['a link that leads nowhere', (path: string) => symlinkSync('gone', path), 'no such path'],
   ['a link to itself', (path: string) => symlinkSync('0002_b.sql', path), 'round in a circle'],
 ] as const) {
-  test(`${what} under the name of a file is refused`, () => {
+  test(`${what} under the name of a file is refused`, async () => {
     using folder = folderOf(one)
     make(join(folder.path, '0002_b.sql'))
-    const failure = failureOf('FILE_UNREADABLE', () => readFolder(folder.path, 1_000))
+    const failure = await failureIn('FILE_UNREADABLE', readFolder(folder.path, 1_000))
     assert.match(failure.message, new RegExp(`0002_b\\.sql.* ${said}`))
   })
 }
@@ -275,7 +294,7 @@ for (const [what, command, ...args] of [
     const module = join(import.meta.dirname, '..', '..', 'src', 'files', 'folder.ts')
     const script = `
       const { readFolder } = await import(${JSON.stringify(module)})
-      try { readFolder(process.argv[1], 1_000) } catch ({ message }) { console.log(message) }`
+      try { await readFolder(process.argv[1], 1_000) } catch ({ message }) { console.log(message) }`
     const { stdout } = spawnSync(
       process.execPath,
       ['--input-type=module', '-e', script, folder.path],
@@ -296,21 +315,21 @@ function unprivileged(): Disposable {
   }
 }
 
-test('a folder or a file that may not be read is told as such', () => {
+test('a folder or a file that may not be read is told as such', async () => {
   using folder = folderOf({ ...one, '0002_b.sql': '' })
   chmodSync(folder.path, 0o755)
   chmodSync(join(folder.path, '0002_b.sql'), 0o000)
   const readIt = () => readFolder(folder.path, 1_000)
   {
     using _ = unprivileged()
-    const { message } = failureOf('FILE_UNREADABLE', readIt)
+    const { message } = await failureIn('FILE_UNREADABLE', readIt())
     assert.equal(message, 'cannot read 0002_b.sql: permission denied')
   }
   rmSync(join(folder.path, '0002_b.sql'))
   chmodSync(folder.path, 0o000)
   {
     using _ = unprivileged()
-    assert.match(failureOf('FOLDER_UNREADABLE', readIt).message, /: permission denied$/)
+    assert.match((await failureIn('FOLDER_UNREADABLE', readIt())).message, /: permission denied$/)
   }
   chmodSync(folder.path, 0o700)
 })
@@ -324,9 +343,9 @@ for (const [what, character] of [
   ['a C1 control sequence introducer', '\u{9B}2J'],
   ['a line separator', '\u{2028}'],
 ] as const) {
-  test(`${what} in the name of a file never reaches a message raw`, () => {
+  test(`${what} in the name of a file never reaches a message raw`, async () => {
     for (const name of [`x${character}.sql`, `1-a${character}.sql`, `V2__b${character}c.sql`]) {
-      const failure = failureOf('FILE_NAME_INVALID', () => read({ ...one, [name]: '' }))
+      const failure = await failureIn('FILE_NAME_INVALID', read({ ...one, [name]: '' }))
       for (const line of [failure.message, ...failure.more]) {
         assert.doesNotMatch(line, controlCharacter)
       }
@@ -335,10 +354,10 @@ for (const [what, character] of [
 }
 
 for (const code of [0x07, 0x1b, 0x7f, 0x9b]) {
-  test(`U+${code.toString(16)} in a directive never reaches a message raw`, () => {
+  test(`U+${code.toString(16)} in a directive never reaches a message raw`, async () => {
     for (const file of ['0002_b.sql', 'baseline.sql']) {
       const text = `-- lockstep: x${String.fromCodePoint(code)}\n`
-      const failure = failureOf('DIRECTIVE_UNKNOWN', () => read({ ...one, [file]: text }))
+      const failure = await failureIn('DIRECTIVE_UNKNOWN', read({ ...one, [file]: text }))
       for (const line of [failure.message, ...failure.more]) {
         assert.doesNotMatch(line, controlCharacter)
       }

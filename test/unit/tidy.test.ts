@@ -27,7 +27,7 @@ const sources = new Map(
 
 test('the sources and their imports are found', () => {
   assert.ok(sources.size > 20)
-  assert.deepEqual(sources.get('main.ts')?.imports, ['cli.ts'])
+  assert.deepEqual(sources.get('main.ts')?.imports, ['node:tty', 'cli.ts'])
   assert.ok(sources.get('report/log.ts')?.imports.includes('report/pretty.ts'))
   assert.ok(sources.get('version.ts')?.imports.includes('../package.json'))
   for (const [file, { imports }] of sources) {
@@ -60,7 +60,7 @@ for (const [rule, who, what] of [
   [
     'files know no effect but reading',
     /^files\//,
-    /^(files\/|errors\.ts$|node:(buffer|crypto|fs|path)$)/,
+    /^(files\/|(errors|printable)\.ts$|node:(buffer|crypto|fs|path|timers\/promises)$)/,
   ],
   ['deciding knows files and failures', /^decide\.ts$/, /^(files\/|errors\.ts$)/],
   ['failures know nothing', /^errors\.ts$/, /^$/],
