@@ -39,7 +39,7 @@ export interface UpToDate {
   readonly notes: readonly string[]
 }
 
-export interface Refused {
+interface Refused {
   readonly kind: 'refused'
   readonly failure: Failure
 }

@@ -1,13 +1,5 @@
 import { hash } from 'node:crypto'
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-} from 'node:fs'
+import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Failure, type FailureCode } from '../errors.ts'
@@ -167,21 +159,17 @@ async function readTexts(
 
 /** The bytes, or why they are too many. */
 function readBytes(path: string, file: string, maxBytes: number): Buffer | string {
-  let descriptor: number | undefined
   try {
-    // Opening a FIFO would wait for a writer, for ever.
-    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-    const stat = fstatSync(descriptor)
+    const stat = statSync(path)
+    // Looked at before it is opened: a FIFO would wait for a writer, for ever.
     if (!stat.isFile()) throw new Failure('FILE_UNREADABLE', `${file} is not a regular file`)
     if (stat.size > maxBytes) {
       return `${file} has ${stat.size} bytes, more than LOCKSTEP_MAX_FILE_SIZE allows (${maxBytes})`
     }
-    return readFileSync(descriptor)
+    return readFileSync(path)
   } catch (error) {
     if (error instanceof Failure) throw error
     throw new Failure('FILE_UNREADABLE', `cannot read ${file}: ${reasonOf(error)}`)
-  } finally {
-    if (descriptor !== undefined) closeSync(descriptor)
   }
 }
 

@@ -16,7 +16,7 @@ export interface Address {
 }
 
 const sslModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const
-export type SslMode = (typeof sslModes)[number]
+type SslMode = (typeof sslModes)[number]
 
 export interface ReadAddress {
   readonly address: Address | undefined

@@ -59,11 +59,7 @@ export async function apply(on: Session, work: Work, terms: Terms): Promise<void
  * statements; they stand behind the text too, because the server reads a whole message before the
  * first statement of it runs, with the settings of that moment.
  */
-export function envelope(
-  work: Work,
-  terms: Terms,
-  major: number,
-): { prefix: string; suffix: string } {
+function envelope(work: Work, terms: Terms, major: number): { prefix: string; suffix: string } {
   const ledger = identifier(terms.schema)
   const reset = `RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;${sessionSettings(major)}`
   const first = work.head + 1

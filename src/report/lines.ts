@@ -1,7 +1,7 @@
 import { failures } from '../errors.ts'
 import type { Event, Outcome } from '../events.ts'
 
-export type Level = 'debug' | 'info' | 'warn' | 'error'
+type Level = 'debug' | 'info' | 'warn' | 'error'
 
 /** An event for people: one line, and lines that belong below it. Pure. */
 export interface Line {

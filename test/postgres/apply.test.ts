@@ -102,8 +102,8 @@ test('nothing that a file sets, opens or creates for itself reaches the next fil
   const first = `
     create schema elsewhere;
     set search_path to elsewhere;
-    set statement_timeout = '1ms';
-    set lock_timeout = '1ms';
+    set statement_timeout = '200ms';
+    set lock_timeout = '100ms';
     set client_encoding = 'LATIN1';
     set standard_conforming_strings = off;
     set default_transaction_read_only = on;
@@ -118,7 +118,7 @@ test('nothing that a file sets, opens or creates for itself reaches the next fil
     insert into people values ('é', 'a\\tb');
     prepare mine as select 2;
     declare mine cursor with hold for select 2;
-    select pg_sleep(0.05);
+    select pg_sleep(0.4);
   `
   // The role may not set session_replication_role; the line is there for the superuser only.
   const files = { '0001_a.sql': first.replace(/.*replication_role.*\n/, ''), '0002_b.sql': second }

@@ -27,7 +27,7 @@ after(async () => {
 })
 
 /** The server of the runner, or one of this process where a file is run by itself. */
-export async function serverUrl(): Promise<string> {
+async function serverUrl(): Promise<string> {
   server ??= findServer()
   return (await server).url
 }

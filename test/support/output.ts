@@ -4,7 +4,7 @@ import type { Ran } from './program.ts'
 import { superuserPassword } from './server.ts'
 
 /** No output, of whatever kind, may hold a password, a stack trace or a path of Node's own. */
-export function assertClean({ output }: Ran): void {
+function assertClean({ output }: Ran): void {
   for (const secret of [canary, encodeURIComponent(canary), superuserPassword]) {
     assert.ok(!output.includes(secret), `a password is in the output:\n${output}`)
   }

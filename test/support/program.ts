@@ -4,7 +4,7 @@ import { join } from 'node:path'
 const root = join(import.meta.dirname, '..', '..')
 
 /** The two forms of the program: what is developed, and what is shipped. */
-export const programs = {
+const programs = {
   source: join(root, 'src', 'main.ts'),
   bundle: join(root, 'dist', 'lockstep.mjs'),
 } as const
