@@ -47,9 +47,8 @@ function ledgerAsJson(schema: string): string {
  */
 export async function look(on: Session, schema: string): Promise<Look> {
   const format = `${identifier(schema)}.format()`
-  const whole = `select ${sessionColumns}, ${format} as format, ${ledgerAsJson(schema)} as rows`
-  const tried = await ifPresent(() => oneRow<WholeLook>(on, whole), on, schema)
-  if (tried !== undefined) return lookOf(tried)
+  const seenWhole = await lookAtWhole(on, schema)
+  if (seenWhole !== undefined) return seenWhole
   const { isLedger, ...seen } = await oneRow<Omit<Look, 'ledger'> & { isLedger: boolean }>(
     on,
     `select ${sessionColumns}, pg_catalog.to_regprocedure(${literal(format)}) is not null as "isLedger"`,
@@ -57,32 +56,24 @@ export async function look(on: Session, schema: string): Promise<Look> {
   if (!isLedger) return { ...seen, ledger: undefined }
   // Another runner has just made it, or it is not a ledger that we know.
   checkFormat((await oneRow<{ format: string }>(on, `select ${format} as format`)).format)
-  const again = await ifPresent(() => oneRow<WholeLook>(on, whole), on, schema)
-  if (again !== undefined) return lookOf(again)
+  const again = await lookAtWhole(on, schema)
+  if (again !== undefined) return again
   throw new Failure(
     'LEDGER_DAMAGED',
     `the schema ${identifier(schema)} holds a part of a ledger only`,
   )
 }
 
-type WholeLook = Omit<Look, 'ledger'> & {
-  readonly format: string
-  readonly rows: LedgerEntry[] | null
-}
-
-function lookOf({ format, rows, ...seen }: WholeLook): Look {
-  checkFormat(format)
-  return { ...seen, ledger: { format, rows: rows ?? [] } }
-}
-
-/** The result of a query of the ledger, or undefined where a part of the ledger is not there. */
-async function ifPresent<T>(
-  query: () => Promise<T>,
-  on: Session,
-  schema: string,
-): Promise<T | undefined> {
+/** The ledger by one query, or undefined where a part of it is not there. */
+async function lookAtWhole(on: Session, schema: string): Promise<Look | undefined> {
+  type Row = Omit<Look, 'ledger'> & { format: string; rows: LedgerEntry[] | null }
   try {
-    return await query()
+    const { format, rows, ...seen } = await oneRow<Row>(
+      on,
+      `select ${sessionColumns}, ${identifier(schema)}.format() as format, ${ledgerAsJson(schema)} as rows`,
+    )
+    checkFormat(format)
+    return { ...seen, ledger: { format, rows: rows ?? [] } }
   } catch (error) {
     if (!(error instanceof ServerError)) throw error
     // Before the session has its key data it is the log-in that was refused.

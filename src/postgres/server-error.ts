@@ -54,18 +54,11 @@ const codes: Readonly<Record<string, FailureCode>> = {
  * the server's language, and a value may hold quotes of its own.
  */
 function shown(sqlState: string, primary: string): string {
-  const first = primary.search(quote)
-  if (first === -1 || !(sqlState.startsWith('22') || sqlState === '42601')) return primary
-  const last =
-    primary.length -
-    1 -
-    primary
-      .split('')
-      .toReversed()
-      .findIndex((mark) => quote.test(mark))
-  if (sqlState === '42601' && harmless.test(primary.slice(first + 1, last))) return primary
-  return `${primary.slice(0, first)}"…"${primary.slice(last + 1)}`
+  const quoted = fromFirstQuoteToLast.exec(primary)?.[0]
+  if (quoted === undefined || !(sqlState.startsWith('22') || sqlState === '42601')) return primary
+  if (sqlState === '42601' && harmless.test(quoted.slice(1, -1))) return primary
+  return primary.replace(quoted, () => '"…"')
 }
 
-const quote = /["'«»‹›„“”‚‘’「」『』]/
+const fromFirstQuoteToLast = /["'«»‹›„“”‚‘’「」『』](?:.*["'«»‹›„“”‚‘’「」『』])?/s
 const harmless = /^(?:[\p{L}_][\p{L}\p{N}_$]{0,62}|[^\p{L}\p{N}'"$\s]{1,3})$/u
