@@ -63,11 +63,12 @@ export async function runCli(shell: Shell): Promise<number> {
   shell.onCrash((thrown) => shell.exit(end({ kind: 'failed', failure: asFailure(thrown) })))
   try {
     if (request instanceof Failure) throw request
-    const stop = stopWithFailure(shell.stop)
-    if (isStatus)
-      return await status(readConfig(env), run, quiet(tell), stop, { ...request, ...shell })
-    tell({ checkpoint: 'start', programVersion, run: run.id, command: request.command })
-    return end(await migrate(readConfig(env), run, tell, stop))
+    if (!isStatus)
+      tell({ checkpoint: 'start', programVersion, run: run.id, command: request.command })
+    const config = readConfig(env)
+    const stop = stopWithFailure(shell.stop, config.deadlineMs)
+    if (isStatus) return await status(config, run, quiet(tell), stop, { ...request, ...shell })
+    return end(await migrate(config, run, tell, stop))
   } catch (error) {
     return end({ kind: 'failed', failure: asFailure(error) })
   }
@@ -135,7 +136,7 @@ function readRequest({ args, env }: Shell): Request | Failure {
 }
 
 /** The core ends with the reason of its signal: a failure that says what happened. */
-function stopWithFailure(signal: AbortSignal): AbortSignal {
+function stopWithFailure(signal: AbortSignal, deadlineMs: number | undefined): AbortSignal {
   const stop = new AbortController()
   const abort = (): void => {
     stop.abort(
@@ -147,6 +148,13 @@ function stopWithFailure(signal: AbortSignal): AbortSignal {
   }
   if (signal.aborted) abort()
   else signal.addEventListener('abort', abort, { once: true })
+  if (deadlineMs !== undefined) {
+    const over = new Failure(
+      'DEADLINE_OVER',
+      `LOCKSTEP_DEADLINE is over after ${deadlineMs / 1000} s`,
+    )
+    setTimeout(() => stop.abort(over), deadlineMs).unref()
+  }
   return stop.signal
 }
 

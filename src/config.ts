@@ -11,6 +11,9 @@ export interface Config {
   readonly runnerWaitMs: number
   readonly lockTimeoutMs: number
   readonly statementTimeoutMs: number
+  readonly retryWaitMs: number
+  /** For the whole run. */
+  readonly deadlineMs: number | undefined
   readonly heartbeatMs: number
   readonly outOfOrder: 'refuse' | 'allow'
   readonly baseline: 'auto' | 'ignore'
@@ -75,6 +78,10 @@ export const variables = {
   LOCKSTEP_STATEMENT_TIMEOUT: duration({
     desc: 'PostgreSQL’s `statement_timeout` for each file; 0 is none',
   }),
+  LOCKSTEP_RETRY_WAIT: duration({
+    desc: 'how long in all a file is retried on lock time-outs and deadlocks',
+  }),
+  LOCKSTEP_DEADLINE: duration({ desc: 'for the whole run, below the Job’s own; 0 is none' }),
   LOCKSTEP_HEARTBEAT: duration({ desc: 'longest silence while something takes long' }),
   LOCKSTEP_OUT_OF_ORDER: oneOf(
     'refuse',
@@ -116,6 +123,8 @@ export const defaults: Readonly<Record<VariableName, string>> = {
   LOCKSTEP_RUNNER_WAIT: '15m',
   LOCKSTEP_LOCK_TIMEOUT: '5s',
   LOCKSTEP_STATEMENT_TIMEOUT: '0',
+  LOCKSTEP_RETRY_WAIT: '5m',
+  LOCKSTEP_DEADLINE: '0',
   LOCKSTEP_HEARTBEAT: '10s',
   LOCKSTEP_OUT_OF_ORDER: 'refuse',
   LOCKSTEP_BASELINE: 'auto',
@@ -166,6 +175,8 @@ export function readConfig(environment: Env): Config {
     runnerWaitMs: values.LOCKSTEP_RUNNER_WAIT,
     lockTimeoutMs: values.LOCKSTEP_LOCK_TIMEOUT,
     statementTimeoutMs: values.LOCKSTEP_STATEMENT_TIMEOUT,
+    retryWaitMs: values.LOCKSTEP_RETRY_WAIT,
+    deadlineMs: values.LOCKSTEP_DEADLINE === 0 ? undefined : values.LOCKSTEP_DEADLINE,
     // Below a tenth of a second a heartbeat is noise, and 0 would be a loop.
     heartbeatMs: Math.max(values.LOCKSTEP_HEARTBEAT, 100),
     outOfOrder: values.LOCKSTEP_OUT_OF_ORDER,

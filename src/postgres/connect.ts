@@ -42,7 +42,7 @@ export class Connecting implements AsyncDisposable {
   async #open(wanted: Wanted, run: Run, tell: Tell, stop: AbortSignal): Promise<Connected> {
     const connected = await connect(wanted, run, tell, AbortSignal.any([stop, this.#left.signal]))
     const { session, seen } = connected
-    stop.addEventListener('abort', () => session.abandon(asFailure(stop.reason)))
+    stop.addEventListener('abort', () => void session.interrupt(asFailure(stop.reason)))
     tell({
       checkpoint: 'database',
       address: describeAddress(wanted.address),
@@ -85,6 +85,29 @@ async function connect(
     }
     await pause(pauseMs * (0.5 + Math.random() / 2), stop)
   }
+}
+
+/** What is done apart from the session of the run may take so long. */
+const apartMs = 1_500
+
+/**
+ * Does something on a connection of its own, within a short time: where the session of the run is
+ * over.
+ *
+ * @throws whatever stands in the way
+ */
+export async function onConnectionApart(
+  address: Address,
+  run: Run,
+  action: (session: Session) => Promise<void>,
+): Promise<void> {
+  const deadline = AbortSignal.timeout(apartMs)
+  const { socket, encryption } = await dial(address, deadline)
+  await using session = new Session(socket, address, applicationName(run), encryption)
+  deadline.addEventListener('abort', () => void session.interrupt(asFailure(deadline.reason)))
+  const [row] = await session.query<{ pid: number }>('select pg_catalog.pg_backend_pid() as pid')
+  session.confirm(row?.pid ?? 0)
+  await action(session)
 }
 
 /** At most 63 bytes, cut from the left of the pod's name: its end tells pods apart. */

@@ -23,6 +23,8 @@ export interface Ledger {
 /** A row with what only `status` shows. */
 export interface LedgerEntry extends LedgerRow {
   readonly how: string
+  /** Id of the run that wrote it. */
+  readonly run: string
   /** ISO 8601, by the clock of the server. */
   readonly finishedAt: string | null
 }
@@ -34,7 +36,7 @@ const sessionColumns = `pg_catalog.pg_backend_pid() as pid, pg_catalog.current_d
 function ledgerAsJson(schema: string): string {
   return `(select all_rows.rows from (select pg_catalog.json_agg(pg_catalog.json_build_object(
       'id', id, 'previous', previous, 'name', name, 'checksum', checksum, 'over', over,
-      'finished', finished is not null, 'flushed', flushed, 'how', how, 'finishedAt', finished
+      'finished', finished is not null, 'flushed', flushed, 'how', how, 'run', run, 'finishedAt', finished
     ) order by id) as rows from ${identifier(schema)}.ledger) as all_rows)`
 }
 
@@ -200,6 +202,7 @@ export interface Run {
   readonly pod: string
 }
 
+/** Once for a run, however many connections it needs. */
 export async function recordStart(
   on: Session,
   schema: string,
@@ -208,12 +211,13 @@ export async function recordStart(
 ): Promise<void> {
   const values = [literal(run.id), literal(setChecksum), literal('running'), literal(run.pod)]
   await on.query(
-    `insert into ${identifier(schema)}.run (id, set_checksum, state, pod) values (${values.join(', ')})`,
+    `insert into ${identifier(schema)}.run (id, set_checksum, state, pod) values (${values.join(', ')})
+    on conflict (id) do nothing`,
   )
 }
 
 export interface RunEnd {
-  readonly state: 'succeeded' | 'failed'
+  readonly state: 'succeeded' | 'failed' | 'interrupted'
   readonly exitCode: number
   /** Code of the failure, never more: others may read the row. */
   readonly reason: string | undefined

@@ -1,5 +1,5 @@
 import { failures } from '../errors.ts'
-import type { Event, Outcome } from '../events.ts'
+import type { Blocker, Event, Outcome, Progress } from '../events.ts'
 
 type Level = 'debug' | 'info' | 'warn' | 'error'
 
@@ -27,25 +27,36 @@ export function lineOf(event: Event, width = 0): Line {
       if (event.objects === 0) return info('no tables: an empty database')
       return info(`${count(event.tables, 'table')}, ${count(event.objects, 'object')} in all`)
     case 'waiting':
-      return {
-        level: 'warn',
-        text: `${event.reason}, for ${seconds(event.waitedMs)}`,
-        more: event.more,
-      }
+      return warn(`${event.reason}, for ${seconds(event.waitedMs)}`, event.more)
     case 'lock':
       return info(event.waitedMs < 100 ? 'taken' : `taken after ${seconds(event.waitedMs)}`)
     case 'plan':
       return info(planText(event.covered, event.pending))
     case 'running':
-      return info(`${event.file} for ${seconds(event.runningMs)}`)
+      return info(`${event.file} for ${seconds(event.runningMs)}${doing(event)}`)
+    case 'blocked': {
+      const { mode, on } = event.waitsFor ?? {}
+      const lock = mode === undefined ? 'a lock' : `${mode} on ${on}`
+      return warn(`${event.file} waits for ${lock}`, event.blockers.map(blockerText))
+    }
+    case 'retry':
+      return warn(
+        `${event.reason}: again in ${seconds(event.pauseMs)}, for at most ${seconds(event.leftMs)} more`,
+        event.blockers.map((blocker) => `in the way was ${blockerText(blocker)}`),
+      )
+    case 'lost': {
+      const where = event.file === undefined ? '' : ` inside ${event.file}`
+      return warn(`${event.reason}${where}; the ledger will say what is applied`, [])
+    }
     case 'applied': {
       const covers = event.covers > 0 ? `, stands for ${count(event.covers, 'file')}` : ''
-      return info(`${event.file.padEnd(width)} in ${duration(event.durationMs)}${covers}`)
+      const warned = event.warnings > 0 ? `, ${count(event.warnings, 'warning')} of the server` : ''
+      return info(`${event.file.padEnd(width)} in ${duration(event.durationMs)}${covers}${warned}`)
     }
     case 'note':
       return info(event.text)
     case 'warning':
-      return { level: 'warn', text: event.text, more: [] }
+      return warn(event.text, [])
     case 'verified':
       return info(`the ledger shows all ${count(event.files, 'file')}, up to ${event.head}`)
     case 'failed':
@@ -53,6 +64,41 @@ export function lineOf(event: Event, width = 0): Line {
     case 'done':
       return doneLine(event.outcome, event.durationMs)
   }
+}
+
+/** `: building index, scanning table, 62 %`, or what it waits for, as far as the server tells. */
+function doing({
+  waitEvent,
+  progress,
+}: {
+  readonly waitEvent: string | undefined
+  readonly progress: Progress | undefined
+}): string {
+  if (progress === undefined) return waitEvent === undefined ? '' : `: waits for ${waitEvent}`
+  const { command, phase, percent, rows } = progress
+  const parts = [
+    phase ?? command,
+    percent === undefined ? undefined : `${percent} %`,
+    rows === undefined ? undefined : count(rows, 'row'),
+  ]
+  return `: ${parts.filter((part) => part !== undefined).join(', ')}`
+}
+
+/** `pid 8123 (application backend, user crm) holds ACCESS SHARE, idle in transaction for 190 s`. */
+function blockerText({ pid, application, user, state, stateMs, mode }: Blocker): string {
+  if (pid === 0) return 'a prepared transaction, which COMMIT PREPARED or ROLLBACK PREPARED ends'
+  const names = [
+    application === undefined || application === '' ? [] : [`application ${application}`],
+    user === undefined ? [] : [`user ${user}`],
+  ].flat()
+  const who = names.length === 0 ? '' : ` (${names.join(', ')})`
+  const holds = mode === undefined ? '' : ` holds ${mode}`
+  const since = stateMs === undefined ? '' : ` for ${seconds(stateMs)}`
+  const does =
+    state === undefined
+      ? '; what it does is hidden from this role: grant pg_read_all_stats to it'
+      : `, ${state}${since}`
+  return `pid ${pid}${who}${holds}${does}`
 }
 
 function doneLine(outcome: Outcome, durationMs: number): Line {
@@ -93,6 +139,10 @@ function versionOf(file: string): string {
 
 function info(text: string): Line {
   return { level: 'info', text, more: [] }
+}
+
+function warn(text: string, more: readonly string[]): Line {
+  return { level: 'warn', text, more }
 }
 
 export function count(number: number, noun: string): string {
