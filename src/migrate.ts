@@ -62,8 +62,15 @@ export async function migrate(
   const folder = await readFolder(config.dir, config.maxFileBytes)
   tellFolder(folder, tell)
   const trip: Trip = {
-    ...{ config, folder, run, tell, stop, losses },
-    ...{ told: [], begun: undefined, isRecorded: false },
+    config,
+    folder,
+    run,
+    tell,
+    stop,
+    losses,
+    told: [],
+    begun: undefined,
+    isRecorded: false,
   }
   for (let connecting = first; ; connecting = new Connecting(config, run, tell, stop)) {
     try {

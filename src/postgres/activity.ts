@@ -28,12 +28,17 @@ export async function activityOf(on: Session, pid: number): Promise<Activity | u
   return row === undefined ? undefined : withoutNull(row.activity)
 }
 
+/** Milliseconds since a moment, by the clock of the server. */
+function ms(since: string): string {
+  return `(extract(epoch from pg_catalog.clock_timestamp() - ${since}) * 1000)::pg_catalog.int8`
+}
+
+/** From `ShareUpdateExclusiveLock` to `SHARE UPDATE EXCLUSIVE`, as the manual writes it. */
+function mode(lock: string): string {
+  return `pg_catalog.upper(pg_catalog.regexp_replace(pg_catalog.replace(${lock}, 'Lock', ''), '([a-z])([A-Z])', '\\1 \\2', 'g'))`
+}
+
 function activityQuery(pid: number): string {
-  const ms = (since: string): string =>
-    `(extract(epoch from pg_catalog.clock_timestamp() - ${since}) * 1000)::pg_catalog.int8`
-  // From `ShareUpdateExclusiveLock` to `SHARE UPDATE EXCLUSIVE`, as the manual writes it.
-  const mode = (of: string): string =>
-    `pg_catalog.upper(pg_catalog.regexp_replace(pg_catalog.replace(${of}, 'Lock', ''), '([a-z])([A-Z])', '\\1 \\2', 'g'))`
   return `
     with asked as (
       select l.*, case when l.relation is null then l.locktype else n.nspname || '.' || c.relname end as target

@@ -7,11 +7,13 @@ import { assertFailed, assertSucceeded } from '../support/output.ts'
 const numbers = Array.from({ length: 12 }, (_, index) => index + 1)
 const nameOf = (number: number): string => `${String(number).padStart(4, '0')}_f.sql`
 
+function textOf(n: number): string {
+  return `create table t${n} (id int); insert into journal values (${n});`
+}
+
 /** Twelve files that leave two marks each; the sixth is another. */
 function filesWith(sixth: string): Record<string, string> {
-  const text = (n: number): string =>
-    `create table t${n} (id int); insert into journal values (${n});`
-  return Object.fromEntries(numbers.map((n) => [nameOf(n), n === 6 ? sixth : text(n)]))
+  return Object.fromEntries(numbers.map((n) => [nameOf(n), n === 6 ? sixth : textOf(n)]))
 }
 
 async function marks(db: Database): Promise<number[]> {
@@ -66,7 +68,7 @@ for (const [what, code, sixth] of [
     assert.deepEqual(await marks(db), numbers.slice(0, 5))
     assert.deepEqual(await db.sql(`select to_regclass('half') as half`), [{ half: null }])
 
-    const mended = filesWith('create table t6 (id int); insert into journal values (6);')
+    const mended = filesWith(textOf(6))
     assertSucceeded(await migrateFiles(db, mended, env), '7 files applied')
     assert.deepEqual(await marks(db), numbers)
   })
@@ -87,9 +89,7 @@ test('much text is not on the wire at once, and comes in order', async () => {
   await using db = await freshDatabase()
   await db.sql('create table journal (file int)')
   const comment = `-- ${'x'.repeat(400_000)}\n`
-  const files = Object.entries(
-    filesWith('create table t6 (id int); insert into journal values (6);'),
-  )
+  const files = Object.entries(filesWith(textOf(6)))
   const large = Object.fromEntries(files.map(([name, text]) => [name, comment + text]))
   const ran = await migrateFiles(db, large, { LOCKSTEP_BASELINE: 'ignore' })
   assertSucceeded(ran, '12 files applied')
