@@ -47,7 +47,11 @@ export async function runCli(shell: Shell): Promise<number> {
   }
 
   const begunMs = performance.now()
-  const run = { id: randomBytes(4).toString('hex'), pod: shell.env['POD_NAME'] ?? hostname() }
+  const run = {
+    id: randomBytes(4).toString('hex'),
+    pod: shell.env['POD_NAME'] ?? hostname(),
+    isAttended: shell.isTerminal,
+  }
   const request = readRequest(shell)
   const isStatus = !(request instanceof Failure) && request.command === 'status'
   const env = request instanceof Failure ? shell.env : request.env

@@ -141,6 +141,11 @@ export const failures = {
     means: 'LOCKSTEP_DEADLINE was over inside a file: a retry would be cut at the same place',
     todo: 'raise LOCKSTEP_DEADLINE, or split the file',
   },
+  SAME_FILES_FAILED: {
+    exit: 1,
+    means: 'another runner failed with the same files while this one waited for it',
+    todo: 'look at the log of that run; what it names must be mended first',
+  },
   VERIFY_FAILED: {
     exit: 1,
     means: 'after the last file the ledger did not show what had been applied',

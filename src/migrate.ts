@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import type { Config } from './config.ts'
 import {
   decide,
@@ -13,11 +12,13 @@ import type { Outcome, Tell } from './events.ts'
 import { readFolder, type Folder } from './files/folder.ts'
 import { Losses } from './losses.ts'
 import { Patience } from './patience.ts'
+import { letFailureRest, sameFilesFailed, setChecksum } from './predecessor.ts'
 import { applyAll } from './postgres/apply.ts'
 import { Connecting, onConnectionApart, type Connected } from './postgres/connect.ts'
-import type { Terms, Work } from './postgres/envelope.ts'
+import { worksOf, type Terms, type Work } from './postgres/envelope.ts'
 import {
   ensureLedger,
+  failedRun,
   findObjects,
   flushLedger,
   look,
@@ -123,9 +124,17 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
 
   await session.execute(sessionSettings(serverMajor(session)))
   const terms: Terms = { ...config, lockKey: lockKey(config.schema), run: run.id }
-  const doneByOther = async (): Promise<Done | undefined> =>
-    doneIn((await look(session, config.schema)).ledger)
-  const turn = await takeTurn(session, terms.lockKey, doneByOther, config, tell, stop)
+  const set = setChecksum(folder)
+  const arrivedMs = performance.now()
+  const lookAtOthers = async (): Promise<Done | undefined> => {
+    const { ledger } = await look(session, config.schema)
+    const failed = ledger && (await failedRun(session, config.schema, set))
+    if (failed && failed.agoMs < performance.now() - arrivedMs) throw sameFilesFailed(failed)
+    return doneIn(ledger)
+  }
+  if (seen.ledger)
+    await letFailureRest(await failedRun(session, config.schema, set), run, tell, stop)
+  const turn = await takeTurn(session, terms.lockKey, lookAtOthers, config, tell, stop)
   if (turn !== 'taken') return await finish(trip, turn, session)
 
   const { ledger } = await look(session, config.schema)
@@ -137,7 +146,7 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
   tellPlan(decision, tell)
 
   await ensureLedger(session, config.schema, ledger)
-  await recordStart(session, config.schema, run, setChecksum(folder))
+  await recordStart(session, config.schema, run, set)
   trip.isRecorded = true
   try {
     if (decision.mustFlush) await flushLedger(session, config.schema)
@@ -150,27 +159,6 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
     throw await recordFailure(trip, asFailure(error), session)
   }
 }
-/** The transactions of a plan in order, each with the row that it follows. */
-export function* worksOf(plan: Plan): Generator<Work> {
-  let { head } = plan
-  const { over } = plan
-  if (plan.baseline !== undefined) {
-    yield {
-      file: 'baseline.sql',
-      text: plan.baseline.text,
-      earns: plan.covered,
-      how: 'baseline',
-      head,
-      over,
-    }
-    head += plan.covered.length
-  }
-  for (const file of plan.pending) {
-    yield { file: file.file, text: file.text, earns: [file], how: 'transaction', head, over }
-    head += 1
-  }
-}
-
 /** Applies works in order; one that met a lock or a deadlock is tried again, and with it all behind it. */
 async function applyPlan(
   trip: Trip,
@@ -255,11 +243,6 @@ function withProgress(failure: Failure, applied: readonly string[]): Failure {
     `applied in this run and kept: ${files}`,
     ...failure.more,
   ])
-}
-
-/** What this image would have: SHA-256 over names and checksums of its files. */
-function setChecksum(folder: Folder): string {
-  return hash('sha256', folder.files.map(({ file, checksum }) => `${checksum}  ${file}\n`).join(''))
 }
 
 function isEmpty(ledger: Ledger | undefined): boolean {

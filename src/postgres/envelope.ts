@@ -1,3 +1,4 @@
+import type { Plan } from '../decide.ts'
 import type { Migration } from '../files/folder.ts'
 import { ledgerStates } from './ledger-format.ts'
 import { identifier, literal } from './quote.ts'
@@ -14,6 +15,27 @@ export interface Work {
   /** Id of the row before the first that is earned, 0 for none. */
   readonly head: number
   readonly over: readonly number[]
+}
+
+/** The transactions of a plan in order, each with the row that it follows. */
+export function* worksOf(plan: Plan): Generator<Work> {
+  let { head } = plan
+  const { over } = plan
+  if (plan.baseline !== undefined) {
+    yield {
+      file: 'baseline.sql',
+      text: plan.baseline.text,
+      earns: plan.covered,
+      how: 'baseline',
+      head,
+      over,
+    }
+    head += plan.covered.length
+  }
+  for (const file of plan.pending) {
+    yield { file: file.file, text: file.text, earns: [file], how: 'transaction', head, over }
+    head += 1
+  }
 }
 
 /** What is the same for all work of a run. */

@@ -200,6 +200,8 @@ export interface Run {
   /** Eight hexadecimal digits. */
   readonly id: string
   readonly pod: string
+  /** A person watches, on a terminal. */
+  readonly isAttended: boolean
 }
 
 /** Once for a run, however many connections it needs. */
@@ -237,6 +239,30 @@ export async function recordEnd(on: Session, schema: string, run: Run, end: RunE
     delete from ${runs} where started < pg_catalog.clock_timestamp() - interval '90 days'
       and id is distinct from (
         select id from ${runs} where state = 'succeeded' order by started limit 1)`)
+}
+
+/** A run that ended with a failure that a retry does not mend. */
+export interface FailedRun {
+  readonly id: string
+  readonly reason: string
+  readonly file: string | undefined
+  /** How long ago it ended, by the clock of the server. */
+  readonly agoMs: number
+}
+
+/** The latest run of the same files that ended with exit 1, unless another has succeeded since. */
+export async function failedRun(
+  on: Session,
+  schema: string,
+  setChecksum: string,
+): Promise<FailedRun | undefined> {
+  const [row] = await on.query<FailedRun & { exit: number }>(`
+    select id, reason, file_begun as file, exit_code as exit,
+      (extract(epoch from pg_catalog.clock_timestamp() - finished) * 1000)::pg_catalog.float8 as "agoMs"
+    from ${identifier(schema)}.run
+    where set_checksum = ${literal(setChecksum)} and exit_code in (0, 1)
+    order by finished desc limit 1`)
+  return row?.exit === 1 ? { ...row, file: row.file ?? undefined } : undefined
 }
 
 /** Makes relaxed commits durable: a synchronous commit behind them flushes theirs, too. */

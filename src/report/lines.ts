@@ -1,5 +1,6 @@
 import { failures } from '../errors.ts'
-import type { Blocker, Event, Outcome, Progress } from '../events.ts'
+import type { Event, Outcome } from '../events.ts'
+import { blockerText, count, doing, duration, seconds } from '../phrases.ts'
 
 type Level = 'debug' | 'info' | 'warn' | 'error'
 
@@ -26,14 +27,18 @@ export function lineOf(event: Event, width = 0): Line {
     case 'found':
       if (event.objects === 0) return info('no tables: an empty database')
       return info(`${count(event.tables, 'table')}, ${count(event.objects, 'object')} in all`)
-    case 'waiting':
-      return warn(`${event.reason}, for ${seconds(event.waitedMs)}`, event.more)
+    case 'waiting': {
+      const since = event.waitedMs < 1000 ? '' : `, for ${seconds(event.waitedMs)}`
+      return warn(`${event.reason}${since}`, event.more)
+    }
     case 'lock':
       return info(event.waitedMs < 100 ? 'taken' : `taken after ${seconds(event.waitedMs)}`)
     case 'plan':
       return info(planText(event.covered, event.pending))
     case 'running':
-      return info(`${event.file} for ${seconds(event.runningMs)}${doing(event)}`)
+      return info(
+        [`${event.file} for ${seconds(event.runningMs)}`, doing(event) ?? []].flat().join(': '),
+      )
     case 'blocked': {
       const { mode, on } = event.waitsFor ?? {}
       const lock = mode === undefined ? 'a lock' : `${mode} on ${on}`
@@ -64,41 +69,6 @@ export function lineOf(event: Event, width = 0): Line {
     case 'done':
       return doneLine(event.outcome, event.durationMs)
   }
-}
-
-/** `: building index, scanning table, 62 %`, or what it waits for, as far as the server tells. */
-function doing({
-  waitEvent,
-  progress,
-}: {
-  readonly waitEvent: string | undefined
-  readonly progress: Progress | undefined
-}): string {
-  if (progress === undefined) return waitEvent === undefined ? '' : `: waits for ${waitEvent}`
-  const { command, phase, percent, rows } = progress
-  const parts = [
-    phase ?? command,
-    percent === undefined ? undefined : `${percent} %`,
-    rows === undefined ? undefined : count(rows, 'row'),
-  ]
-  return `: ${parts.filter((part) => part !== undefined).join(', ')}`
-}
-
-/** `pid 8123 (application backend, user crm) holds ACCESS SHARE, idle in transaction for 190 s`. */
-function blockerText({ pid, application, user, state, stateMs, mode }: Blocker): string {
-  if (pid === 0) return 'a prepared transaction, which COMMIT PREPARED or ROLLBACK PREPARED ends'
-  const names = [
-    application === undefined || application === '' ? [] : [`application ${application}`],
-    user === undefined ? [] : [`user ${user}`],
-  ].flat()
-  const who = names.length === 0 ? '' : ` (${names.join(', ')})`
-  const holds = mode === undefined ? '' : ` holds ${mode}`
-  const since = stateMs === undefined ? '' : ` for ${seconds(stateMs)}`
-  const does =
-    state === undefined
-      ? '; what it does is hidden from this role: grant pg_read_all_stats to it'
-      : `, ${state}${since}`
-  return `pid ${pid}${who}${holds}${does}`
 }
 
 function doneLine(outcome: Outcome, durationMs: number): Line {
@@ -143,18 +113,4 @@ function info(text: string): Line {
 
 function warn(text: string, more: readonly string[]): Line {
   return { level: 'warn', text, more }
-}
-
-export function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`
-}
-
-function duration(ms: number): string {
-  return ms < 1000 ? `${Math.max(1, Math.round(ms))} ms` : seconds(ms)
-}
-
-function seconds(ms: number): string {
-  if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`
-  const whole = Math.round(ms / 1000)
-  return whole < 120 ? `${whole} s` : `${Math.floor(whole / 60)} m ${whole % 60} s`
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Failure, failures, type FailureCode } from '../../src/errors.ts'
 import type { Blocker, Event } from '../../src/events.ts'
-import { count, lineOf } from '../../src/report/lines.ts'
+import { lineOf } from '../../src/report/lines.ts'
 import { everyEvent } from '../support/events.ts'
 
 test('every checkpoint has a line, which is one line, with words and a level', () => {
@@ -164,12 +164,5 @@ test('names of files form a column where a width is given', () => {
   assert.equal(
     lineOf({ ...applied, file: '1_longer_name.sql' }, 10).text,
     '1_longer_name.sql in 12 ms',
-  )
-})
-
-test('things are counted as people count them', () => {
-  assert.deepEqual(
-    [0, 1, 2].map((number) => count(number, 'file')),
-    ['0 files', '1 file', '2 files'],
   )
 })
