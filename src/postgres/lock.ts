@@ -66,7 +66,7 @@ export async function takeTurn<Done>(
 }
 
 /** Who holds the lock now, or undefined where it has just been left. */
-export async function holderOf(on: Session, key: bigint): Promise<Activity | undefined> {
+async function holderOf(on: Session, key: bigint): Promise<Activity | undefined> {
   const unsigned = BigInt.asUintN(64, key)
   const [holder] = await on.query<{ pid: number }>(`
     select pid from pg_catalog.pg_locks
