@@ -92,7 +92,7 @@ function describeHolder(holder: Activity | undefined): { who: string; more: stri
   const since = connectedMs === undefined ? '' : `, connected for ${seconds(connectedMs)}`
   const isOrphan = state !== undefined && state !== 'active' && stateMs > orphanedMs
   const more = [
-    ...holder.blockers.map((blocker) => `in its way is ${blockerText(blocker)}`),
+    ...holder.blockers.map((blocker) => `in its way: ${blockerText(blocker)}`),
     ...(state === undefined
       ? ['what it does is hidden from this role: grant pg_read_all_stats to it']
       : []),

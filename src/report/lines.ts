@@ -47,7 +47,7 @@ export function lineOf(event: Event, width = 0): Line {
     case 'retry':
       return warn(
         `${event.reason}: again in ${seconds(event.pauseMs)}, for at most ${seconds(event.leftMs)} more`,
-        event.blockers.map((blocker) => `in the way was ${blockerText(blocker)}`),
+        event.blockers.map((blocker) => `in the way: ${blockerText(blocker)}`),
       )
     case 'lost': {
       const where = event.file === undefined ? '' : ` inside ${event.file}`

@@ -84,7 +84,7 @@ test('a holder that is itself held up is told with whoever is in its way', async
   await first.says('blocked    0001_a.sql waits for ACCESS EXCLUSIVE on public.leads')
   const second = startProgram({ env, form: 'bundle' })
   await second.says('it applies 0001_a.sql: waits for ACCESS EXCLUSIVE on public.leads')
-  await second.says('in its way is pid ')
+  await second.says('in its way: pid ')
   await second.says('holds ACCESS SHARE, idle in transaction for')
   await db.sql('rollback')
   assertSucceeded(await first.ran, '1 file applied')

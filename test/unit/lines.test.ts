@@ -146,7 +146,7 @@ test('whoever is in the way is told as far as the server shows', () => {
     'pid 8123 holds ACCESS SHARE; what it does is hidden from this role: grant pg_read_all_stats to it',
   )
   assert.match(told({ pid: 0 }) ?? '', /^a prepared transaction, /)
-  assert.match(lineOf(retry).more[0] ?? '', /^in the way was pid 8123 /)
+  assert.match(lineOf(retry).more[0] ?? '', /^in the way: pid 8123 /)
 })
 
 test('the last line tells code and exit, and that a retry helps after 75 only', () => {

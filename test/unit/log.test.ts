@@ -132,7 +132,7 @@ test('the fields of JSON are those that machines read, with whole milliseconds',
       pauseMs: 1_400,
       leftMs: 290_000,
       blockers: [backend],
-      more: [`in the way was ${inTheWay}`],
+      more: [`in the way: ${inTheWay}`],
     },
     {
       level: 'warn',
