@@ -14,7 +14,7 @@ import { Losses } from './losses.ts'
 import { Patience } from './patience.ts'
 import { letFailureRest, sameFilesFailed, setChecksum } from './predecessor.ts'
 import { applyAll } from './postgres/apply.ts'
-import { Connecting, onConnectionApart, type Connected } from './postgres/connect.ts'
+import { Connecting, type Connected } from './postgres/connect.ts'
 import { worksOf, type Terms, type Work } from './postgres/envelope.ts'
 import {
   ensureLedger,
@@ -27,6 +27,7 @@ import {
   type Ledger,
   type LedgerEntry,
   type Run,
+  type RunEnd,
 } from './postgres/ledger.ts'
 import { lockKey, takeTurn } from './postgres/lock.ts'
 import type { Session } from './postgres/session.ts'
@@ -168,7 +169,7 @@ async function applyPlan(
 ): Promise<void> {
   const { config, run, tell, stop, losses, told } = trip
   losses.begin(works[0]?.file ?? '')
-  await using watch = new Watch(config, session.frames.pid, `lockstep/${run.id}/watch`, tell)
+  await using watch = new Watch(session, `lockstep/${run.id}/watch`, config, tell)
   const patience = new Patience(config.retryWaitMs, tell, stop)
   const begins = ({ file }: Work): void => {
     trip.begun = file
@@ -226,13 +227,23 @@ async function recordFailure(trip: Trip, failure: Failure, session: Session): Pr
     reason: told.code,
     fileBegun: begun,
   } as const
-  // Nothing more is sent on a session that was cancelled.
+  // Nothing more is sent on a session that was cancelled, and the failure itself is what must be told.
   const recording = stop.aborted
-    ? onConnectionApart(config.address, run, (apart) => recordEnd(apart, config.schema, run, end))
+    ? recordBeside(session, config.schema, run, end)
     : recordEnd(session, config.schema, run, end)
-  // The failure itself is what must be told.
   await recording.catch(() => undefined)
   return told
+}
+
+/** An interrupted run has little time. */
+const recordBesideMs = 1_500
+
+async function recordBeside(over: Session, schema: string, run: Run, end: RunEnd): Promise<void> {
+  const deadline = AbortSignal.timeout(recordBesideMs)
+  await using session = await over.beside(`lockstep/${run.id}/end`, deadline)
+  deadline.addEventListener('abort', () => void session.interrupt(asFailure(deadline.reason)))
+  session.confirm((await look(session, schema)).pid)
+  await recordEnd(session, schema, run, end)
 }
 
 function withProgress(failure: Failure, applied: readonly string[]): Failure {

@@ -87,29 +87,6 @@ async function connect(
   }
 }
 
-/** What is done apart from the session of the run may take so long. */
-const apartMs = 1_500
-
-/**
- * Does something on a connection of its own, within a short time: where the session of the run is
- * over.
- *
- * @throws whatever stands in the way
- */
-export async function onConnectionApart(
-  address: Address,
-  run: Run,
-  action: (session: Session) => Promise<void>,
-): Promise<void> {
-  const deadline = AbortSignal.timeout(apartMs)
-  const { socket, encryption } = await dial(address, deadline)
-  await using session = new Session(socket, address, applicationName(run), encryption)
-  deadline.addEventListener('abort', () => void session.interrupt(asFailure(deadline.reason)))
-  const [row] = await session.query<{ pid: number }>('select pg_catalog.pg_backend_pid() as pid')
-  session.confirm(row?.pid ?? 0)
-  await action(session)
-}
-
 /** At most 63 bytes, cut from the left of the pod's name: its end tells pods apart. */
 function applicationName({ id, pod }: Run): string {
   return `lockstep/${id}/${pod.slice(-45)}`

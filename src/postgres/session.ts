@@ -6,6 +6,7 @@ import { describeAddress, type Address } from './address.ts'
 import { cancel } from './cancel.ts'
 import { frameReader, type Answer, type Frames } from './frames.ts'
 import { ServerError } from './server-error.ts'
+import { dial } from './socket.ts'
 
 /** Terminate: the goodbye of the protocol. PostgreSQL manual, 54.7. */
 const terminate = Buffer.from([0x58, 0, 0, 0, 4])
@@ -110,6 +111,12 @@ export class Session implements AsyncDisposable {
       )
     }
     this.#confirmed = true
+  }
+
+  /** Another session with the same server. */
+  async beside(applicationName: string, stop: AbortSignal): Promise<Session> {
+    const { socket, encryption } = await dial(this.#address, stop)
+    return new Session(socket, this.#address, applicationName, encryption)
   }
 
   /**

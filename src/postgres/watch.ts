@@ -1,12 +1,9 @@
 import type { Blocker, Tell } from '../events.ts'
 import { pause } from '../pause.ts'
 import { activityOf, type Activity } from './activity.ts'
-import type { Address } from './address.ts'
-import { Session } from './session.ts'
-import { dial } from './socket.ts'
+import type { Session } from './session.ts'
 
 interface Wanted {
-  readonly address: Address
   readonly heartbeatMs: number
   readonly lockTimeoutMs: number
 }
@@ -30,7 +27,7 @@ const shortestTickMs = 50
  */
 export class Watch implements AsyncDisposable {
   readonly #wanted: Wanted
-  readonly #pid: number
+  readonly #on: Session
   readonly #name: string
   readonly #tell: Tell
   readonly #tickMs: number
@@ -38,16 +35,16 @@ export class Watch implements AsyncDisposable {
   readonly #left = new AbortController()
   #watched: Watched | undefined
   #last: Watched | undefined
-  #session: Promise<Session> | undefined
+  #beside: Promise<Session> | undefined
   #isLooking = false
 
   /**
-   * @param pid - of the session to watch
+   * @param on - the session to watch
    * @param name - the application name of the connection that looks
    */
-  constructor(wanted: Wanted, pid: number, name: string, tell: Tell) {
+  constructor(on: Session, name: string, wanted: Wanted, tell: Tell) {
+    this.#on = on
     this.#wanted = wanted
-    this.#pid = pid
     this.#name = name
     this.#tell = tell
     // Twice within a lock time-out, so that whoever is in the way is seen before it is over.
@@ -80,7 +77,7 @@ export class Watch implements AsyncDisposable {
     clearInterval(this.#timer)
     this.rests()
     this.#left.abort()
-    await this.#session?.then((session) => session[Symbol.asyncDispose](), ignore)
+    await this.#beside?.then((session) => session[Symbol.asyncDispose](), ignore)
   }
 
   async #tick(): Promise<void> {
@@ -118,23 +115,17 @@ export class Watch implements AsyncDisposable {
   /** What the watched session does, or undefined where that cannot be known now. */
   async #look(): Promise<Activity | undefined> {
     const look = async (): Promise<Activity | undefined> => {
-      this.#session ??= this.#open()
+      this.#beside ??= this.#on.beside(this.#name, this.#left.signal)
       try {
-        return await activityOf(await this.#session, this.#pid)
+        return await activityOf(await this.#beside, this.#on.frames.pid)
       } catch {
         // The next tick tries again; until then the line says less.
-        this.#session = undefined
+        this.#beside = undefined
         return undefined
       }
     }
     const enough = pause(longestLookMs, this.#left.signal).catch(ignore)
     return (await Promise.race([look(), enough])) ?? undefined
-  }
-
-  async #open(): Promise<Session> {
-    const { address } = this.#wanted
-    const { socket, encryption } = await dial(address, this.#left.signal)
-    return new Session(socket, address, this.#name, encryption)
   }
 }
 

@@ -139,8 +139,11 @@ test('SIGTERM ends a run inside a file, which is kept whole or not at all', asyn
   await running.says('running    0001_a.sql for')
   running.child.kill('SIGTERM')
   assertFailed(await running.ran, 75, 'INTERRUPTED', 'stopped by SIGTERM')
-  // The server notices within client_connection_check_interval that nobody is there any more.
-  await db.sql(`set lock_timeout = '10s'`)
+  assert.deepEqual(await db.sql('select state, exit_code, reason, file_begun from lockstep.run'), [
+    { state: 'interrupted', exit_code: 75, reason: 'INTERRUPTED', file_begun: '0001_a.sql' },
+  ])
+  // It was cancelled, so nothing need be waited for.
+  await db.sql(`set lock_timeout = '500ms'`)
   await db.sql(`select pg_advisory_lock(${lockKey('lockstep')})`)
   assert.deepEqual(await db.sql(`select to_regclass('a') as a`), [{ a: null }])
 })
