@@ -182,9 +182,22 @@ export function readConfig(environment: Env): Config {
     outOfOrder: values.LOCKSTEP_OUT_OF_ORDER,
     baseline: values.LOCKSTEP_BASELINE,
     maxFileBytes: values.LOCKSTEP_MAX_FILE_SIZE,
-    warnings: [...read.warnings, ...names.warnings],
+    warnings: [...read.warnings, ...names.warnings, ...cutWaits(env, values)],
   }
 }
+
+/** Waits that were asked for, and that the deadline cuts. */
+function cutWaits(
+  env: Env,
+  values: Readonly<Record<(typeof waits)[number] | 'LOCKSTEP_DEADLINE', number>>,
+): string[] {
+  const deadlineMs = values.LOCKSTEP_DEADLINE
+  return waits
+    .filter((name) => env[name] !== undefined && deadlineMs > 0 && values[name] > deadlineMs)
+    .map((name) => `${name} is longer than LOCKSTEP_DEADLINE, which cuts it`)
+}
+
+const waits = ['LOCKSTEP_CONNECT_WAIT', 'LOCKSTEP_RUNNER_WAIT', 'LOCKSTEP_RETRY_WAIT'] as const
 
 /** How to log, as far as the environment can be read: its own mistakes must be told somehow. */
 export function readLogConfig(environment: Env): LogConfig {

@@ -80,6 +80,14 @@ test('each variable reaches its own setting', () => {
   })
 })
 
+test('a wait that was asked for and that the deadline cuts is told, and no other', () => {
+  const asked = { LOCKSTEP_DEADLINE: '5m', LOCKSTEP_RUNNER_WAIT: '6m', LOCKSTEP_RETRY_WAIT: '5m' }
+  assert.deepEqual(read(asked).warnings, [
+    'LOCKSTEP_RUNNER_WAIT is longer than LOCKSTEP_DEADLINE, which cuts it',
+  ])
+  assert.deepEqual(read({ ...asked, LOCKSTEP_DEADLINE: '0' }).warnings, [])
+})
+
 test('every mistake is in one report, in which no value stands', () => {
   const wrong = {
     DATABASE_URL: `postgres://${canary}@host:${canary}/db?sslmode=${canary}&port=0&connect_timeout=${canary}`,
