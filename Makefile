@@ -20,19 +20,10 @@ $(INSTALLED): package-lock.json
 	@$(NPM_INSTALL)
 	@touch $@
 
-# What libraries load and never use here is left out, which docs/decisions/0005-lean-bundle.md
-# weighs; pino requires Node's own modules by name.
-ABSENT := tls thread-stream worker_threads assert perf_hooks
-ALIASES := $(ABSENT:%=--alias:%=./src/bundle/absent.cjs) $(foreach name,fs util,\
-  --alias:$(name)=./src/bundle/$(name).cjs --alias:node:$(name)=./src/bundle/$(name).cjs)
-$(BUNDLE): $(INSTALLED) Makefile package.json $(shell find src -type f)
-	@rm -rf dist
-	@esbuild lockstep=src/main.ts --bundle --splitting --format=esm --platform=node --target=node24 \
-	  --outdir=dist --out-extension:.js=.mjs --chunk-names='[name]-[hash]' \
-	  --minify --sourcemap --sources-content=false --legal-comments=none --log-level=warning \
-	  $(ALIASES) \
-	  --banner:js="import { createRequire as lockstepRequire } from 'node:module'; const require = lockstepRequire(import.meta.url);"
-	@chmod +x $@
+# The node that will run the program: the compiled code beside the bundle holds for its version only.
+RUNTIME := node
+$(BUNDLE): $(INSTALLED) package.json $(shell find bundle src -type f)
+	@node bundle/build.ts $(RUNTIME)
 
 .PHONY: demo
 demo: $(BUNDLE) ## a throw-away PostgreSQL, migrated from sql/, with every checkpoint line

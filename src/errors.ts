@@ -227,7 +227,7 @@ export function asFailure(thrown: unknown): Failure {
 /** Places of the program in a stack, without folders and without the message: it may hold a secret. */
 function stackPlaces({ stack = '', message }: Error): string[] {
   const frames = message === '' ? stack : (stack.split(message).at(-1) ?? '')
-  return [...frames.matchAll(/^\s+at .*?([\w.-]+\.m?[jt]s):(\d+):(\d+)\)?$/gm)].map(
+  return [...frames.matchAll(/^\s+at .*?([\w.-]+\.[cm]?[jt]s):(\d+):(\d+)\)?$/gm)].map(
     ([, file, line, column]) => `${file}:${line}:${column}`,
   )
 }

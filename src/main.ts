@@ -19,17 +19,23 @@ for (const name of Object.keys(process.env).filter((key) => key.startsWith('PG')
   delete process.env[name]
 
 const { runCli } = await import('./cli.ts')
-process.exitCode = await runCli({
+let printed: Promise<void> | undefined
+const exitCode = await runCli({
   args: process.argv.slice(2),
   env,
   isTerminal: isatty(1),
   stop: stopping.signal,
-  print: (text) => process.stdout.write(text),
+  print: (text) => {
+    printed = new Promise((resolve) => process.stdout.write(text, () => resolve()))
+  },
   onCrash: (handle) => {
     process.on('uncaughtException', handle)
     process.on('unhandledRejection', handle)
   },
   exit: (code) => process.exit(code),
 })
-// Whatever a library may have left open does not keep the process.
-setTimeout(() => process.exit(), 2_000).unref()
+// A reader of a pipe may be slow.
+await printed
+// At once: what libraries may have left open does not keep the process, and nothing is taken down
+// that the system takes down faster.
+process.exit(exitCode)

@@ -87,6 +87,15 @@ for (const [rule, who, what] of [
   })
 }
 
+test('what is imported while the program runs is a chunk, which shares no source with the program', () => {
+  const lazy = [...sources.values()].flatMap(({ text }) =>
+    [...text.matchAll(/await import\('\.\/([^']+)'\)/g)].map(([, name = '']) => name),
+  )
+  assert.deepEqual(lazy.toSorted(), ['cli.ts', 'pretty.ts'])
+  // A second copy of errors.ts would have a `Failure` of its own.
+  assert.deepEqual(sources.get('report/pretty.ts')?.imports, ['pino-pretty'])
+})
+
 test('nobody imports himself over others', () => {
   const cycleFrom = (file: string, path: readonly string[]): readonly string[] | undefined => {
     if (path.includes(file)) return [...path, file]

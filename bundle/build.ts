@@ -1,0 +1,88 @@
+import { spawnSync } from 'node:child_process'
+import { chmodSync, rmSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { build, type BuildOptions, type Plugin } from 'esbuild'
+
+/**
+ * Makes `dist/`:
+ *
+ * - `lockstep.mjs`, the entry: `main.ts` alone, so that signals are heard at once;
+ * - `program.cjs`, all that a run needs, and `program.cache`, the same as V8 compiles it (`program.ts`);
+ * - a chunk for each file that the program imports while it runs.
+ *
+ *   node bundle/build.ts [NODE]
+ *
+ * The cache holds for one version of Node: that of NODE, the `node` that will run the program.
+ */
+const root = join(import.meta.dirname, '..')
+const dist = join(root, 'dist')
+const node = process.argv[2] ?? process.execPath
+
+// What libraries load and never use here; docs/decisions/0005-lean-bundle.md weighs it. Without the
+// prefix, since pino asks for them by name.
+const absent = ['tls', 'thread-stream', 'worker_threads', 'assert', 'perf_hooks']
+
+const common: BuildOptions = {
+  absWorkingDir: root,
+  outdir: dist,
+  bundle: true,
+  platform: 'node',
+  target: 'node24',
+  minify: true,
+  sourcemap: true,
+  sourcesContent: false,
+  legalComments: 'none',
+  logLevel: 'warning',
+}
+
+const commonJs: BuildOptions = {
+  ...common,
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
+  // The cache is of a script, and a script has `require` only.
+  supported: { 'dynamic-import': false },
+  alias: Object.fromEntries(absent.map((name) => [name, './bundle/absent.cjs'])),
+}
+
+/** In the entry the command line is what `bundle/cli.ts` takes from the program. */
+const takesProgram: Plugin = {
+  name: 'takes the program',
+  setup: (made) =>
+    made.onResolve({ filter: /^\.\/cli\.ts$/ }, () => ({ path: join(root, 'bundle', 'cli.ts') })),
+}
+
+const chunks = new Set<string>()
+/** An own file that is imported while the program runs is a chunk beside it. */
+const leavesChunks: Plugin = {
+  name: 'leaves chunks',
+  setup: (made) =>
+    made.onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) => {
+      if (kind !== 'dynamic-import') return undefined
+      chunks.add(join(resolveDir, path))
+      return { path: `./${basename(path, '.ts')}.cjs`, external: true }
+    }),
+}
+
+rmSync(dist, { recursive: true, force: true })
+await build({
+  ...common,
+  entryPoints: { lockstep: 'src/main.ts' },
+  format: 'esm',
+  outExtension: { '.js': '.mjs' },
+  plugins: [takesProgram],
+})
+await build({
+  ...commonJs,
+  entryPoints: { program: 'src/cli.ts' },
+  plugins: [leavesChunks],
+  // What `require` would put around a module: `program.ts` has a script.
+  banner: { js: '(function(exports,require,module){' },
+  footer: { js: '})' },
+})
+await build({ ...commonJs, entryPoints: [...chunks] })
+chmodSync(join(dist, 'lockstep.mjs'), 0o755)
+
+const rehearsal = spawnSync(node, [join(root, 'bundle', 'rehearse.ts'), dist], {
+  stdio: ['ignore', 'ignore', 'inherit'],
+})
+process.exitCode = rehearsal.status ?? 1

@@ -1,0 +1,76 @@
+import type { runCli } from '../src/cli.ts'
+
+// Not by `import`, which would load the lazy parts of these modules too, fs/promises for one.
+const { createHash } = process.getBuiltinModule('node:crypto')
+const { readFileSync } = process.getBuiltinModule('node:fs')
+const nodeModule = process.getBuiltinModule('node:module')
+const path = process.getBuiltinModule('node:path')
+const { Script } = process.getBuiltinModule('node:vm')
+
+interface Exports {
+  runCli: typeof runCli
+}
+
+type Wrapper = (exports: Partial<Exports>, require: NodeJS.Require, module: object) => void
+
+/**
+ * The program as a script: compiled already, if the cache beside it is of this program and of this
+ * Node; else it is compiled anew, which takes longer and does the same.
+ */
+export class Program {
+  readonly #file: string
+  readonly #bytes: Buffer
+  readonly #script: InstanceType<typeof Script>
+
+  constructor(dist: string) {
+    this.#file = path.join(dist, 'program.cjs')
+    this.#bytes = readFileSync(this.#file)
+    // esbuild writes ASCII, which need not be decoded.
+    this.#script = new Script(this.#bytes.toString('latin1'), {
+      filename: this.#file,
+      cachedData: this.#readCache(path.join(dist, 'program.cache')),
+    })
+  }
+
+  /** V8 has taken the cache. */
+  get isCompiled(): boolean {
+    return this.#script.cachedDataRejected === false
+  }
+
+  /** Runs the program's top level, as `require` would. */
+  start(): Exports {
+    const module: { exports: Partial<Exports> } = { exports: {} }
+    const wrapper: Wrapper = this.#script.runInThisContext()
+    wrapper(module.exports, nodeModule.createRequire(this.#file), module)
+    const { runCli: run } = module.exports
+    if (run === undefined) throw new Error('the program has no command line')
+    return { runCli: run }
+  }
+
+  /** What `program.cache` is to hold: functions that have run until now are in it, others are not. */
+  cache(): Buffer {
+    const code = this.#script.createCachedData()
+    return Buffer.concat([this.#digest(code), code])
+  }
+
+  /**
+   * V8 refuses the cache of another version or other flags by itself. But it knows a program by its
+   * length only, and a damaged cache ends the process: so a digest stands before it.
+   */
+  #readCache(file: string): Buffer | undefined {
+    let cache: Buffer
+    try {
+      cache = readFileSync(file)
+    } catch {
+      return undefined
+    }
+    const code = cache.subarray(digestBytes)
+    return this.#digest(code).equals(cache.subarray(0, digestBytes)) ? code : undefined
+  }
+
+  #digest(code: Buffer): Buffer {
+    return createHash('sha256').update(this.#bytes).update(code).digest()
+  }
+}
+
+const digestBytes = 32
