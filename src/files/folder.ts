@@ -1,5 +1,15 @@
 import { hash } from 'node:crypto'
-import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  realpathSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Failure, type FailureCode } from '../errors.ts'
@@ -46,6 +56,7 @@ const baselineName = 'baseline.sql'
  *   mistake in one report
  */
 export async function readFolder(dir: string, maxBytes: number): Promise<Folder> {
+  await nextTurn()
   const base = steadyPath(dir)
   const entries = listSqlFiles(base, dir)
   const names = parseNames(entries.filter((entry) => entry !== baselineName))
@@ -62,11 +73,9 @@ export async function readFolder(dir: string, maxBytes: number): Promise<Folder>
  * resolved once, so that all files are of one generation.
  */
 function steadyPath(dir: string): string {
-  try {
-    return realpathSync(join(dir, '..data'))
-  } catch {
-    return dir // an ordinary folder, or one that the listing will complain about
-  }
+  const data = join(dir, '..data')
+  // An ordinary folder has none; what else may be wrong with it the listing will tell.
+  return existsSync(data) ? realpathSync(data) : dir
 }
 
 function listSqlFiles(base: string, dir: string): string[] {
@@ -76,7 +85,9 @@ function listSqlFiles(base: string, dir: string): string[] {
   } catch (error) {
     throw new Failure('FOLDER_UNREADABLE', `cannot read the folder ${dir}: ${reasonOf(error)}`)
   }
-  const files = entries.filter((entry) => !entry.startsWith('.') && /\.sql$/i.test(entry))
+  const files = entries.filter(
+    (entry) => !entry.startsWith('.') && entry.toLowerCase().endsWith('.sql'),
+  )
   if (!files.some((file) => file !== baselineName)) {
     const others = entries.length === 0 ? 'it is empty' : `it holds ${entries.length} other entries`
     throw new Failure('FOLDER_EMPTY', `the folder ${dir} holds no SQL file to apply: ${others}`)
@@ -143,7 +154,7 @@ async function readTexts(
   const problems: string[] = []
   for (const [index, file] of files.entries()) {
     if (index % filesAtATime === 0) await nextTurn()
-    const bytes = readBytes(join(base, file), file, maxBytes)
+    const bytes = readBytes(`${base}/${file}`, file, maxBytes)
     const problem = typeof bytes === 'string' ? bytes : contentProblem(bytes, file)
     if (typeof bytes === 'string' || problem !== undefined) {
       problems.push(problem ?? '')
@@ -160,17 +171,36 @@ async function readTexts(
 /** The bytes, or why they are too many. */
 function readBytes(path: string, file: string, maxBytes: number): Buffer | string {
   try {
-    const stat = statSync(path)
-    // Looked at before it is opened: a FIFO would wait for a writer, for ever.
-    if (!stat.isFile()) throw new Failure('FILE_UNREADABLE', `${file} is not a regular file`)
-    if (stat.size > maxBytes) {
-      return `${file} has ${stat.size} bytes, more than LOCKSTEP_MAX_FILE_SIZE allows (${maxBytes})`
+    // Non-blocking: to open a FIFO would wait for a writer, for ever.
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    try {
+      const stat = fstatSync(fd)
+      if (!stat.isFile()) throw new Failure('FILE_UNREADABLE', `${file} is not a regular file`)
+      if (stat.size > maxBytes) {
+        return `${file} has ${stat.size} bytes, more than LOCKSTEP_MAX_FILE_SIZE allows (${maxBytes})`
+      }
+      return readWhole(fd, stat.size)
+    } finally {
+      closeSync(fd)
     }
-    return readFileSync(path)
   } catch (error) {
     if (error instanceof Failure) throw error
     throw new Failure('FILE_UNREADABLE', `cannot read ${file}: ${reasonOf(error)}`)
   }
+}
+
+/** Where small files are read to, one after another: a buffer for each would be a lot of garbage. */
+const scratch = Buffer.allocUnsafeSlow(2 ** 16)
+
+/** The bytes, until the next call: small files share their place. */
+function readWhole(fd: number, size: number): Buffer {
+  // There are file systems that do not tell a size.
+  if (size === 0 || size > scratch.length) return readFileSync(fd)
+  let at = 0
+  for (let read = size; read > 0 && at < size; at += read) {
+    read = readSync(fd, scratch, at, size - at, null)
+  }
+  return scratch.subarray(0, at)
 }
 
 function contentProblem(bytes: Buffer, file: string): string | undefined {
