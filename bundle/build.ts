@@ -41,7 +41,12 @@ const commonJs: BuildOptions = {
   outExtension: { '.js': '.cjs' },
   // The cache is of a script, and a script has `require` only.
   supported: { 'dynamic-import': false },
-  alias: Object.fromEntries(absent.map((name) => [name, './bundle/absent.cjs'])),
+  inject: ['bundle/clock.ts'],
+  alias: {
+    ...Object.fromEntries(absent.map((name) => [name, './bundle/absent.cjs'])),
+    // Its ES module form would make a copy of each of Node's modules that it names.
+    postgres: './node_modules/postgres/cjs/src/index.js',
+  },
 }
 
 /** In the entry the command line is what `bundle/cli.ts` takes from the program. */
