@@ -28,6 +28,9 @@ const common: BuildOptions = {
   bundle: true,
   platform: 'node',
   target: 'node24',
+  // Node 24 knows `using`. In esbuild's own form of it, in a loop, the error of one round is thrown
+  // again by every later one: a run that had lost its connection would never end well.
+  supported: { using: true },
   minify: true,
   sourcemap: true,
   sourcesContent: false,
@@ -40,7 +43,7 @@ const commonJs: BuildOptions = {
   format: 'cjs',
   outExtension: { '.js': '.cjs' },
   // The cache is of a script, and a script has `require` only.
-  supported: { 'dynamic-import': false },
+  supported: { ...common.supported, 'dynamic-import': false },
   inject: ['bundle/clock.ts'],
   alias: {
     ...Object.fromEntries(absent.map((name) => [name, './bundle/absent.cjs'])),
