@@ -6,6 +6,7 @@ import { Failure } from '../../src/errors.ts'
 import { migrate } from '../../src/migrate.ts'
 import { freshDatabase } from '../support/database.ts'
 import { folderOf } from '../support/folder.ts'
+import { markingFiles, marksIn, namesIn } from '../support/marks.ts'
 import { randomOf, testSeed } from '../support/random.ts'
 
 const runs = Number(process.env['LOCKSTEP_TEST_CANCELS'] ?? '60')
@@ -13,21 +14,6 @@ const seed = testSeed()
 const never = new AbortController().signal
 
 const files = 6
-
-/** Files that leave two marks each, a table and a row, so that half a file would show. */
-function filesOf(schema: string): Record<string, string> {
-  const numbers = Array.from({ length: files }, (_, index) => index + 1)
-  return Object.fromEntries(
-    numbers.map((n) => {
-      const first =
-        n === 1 ? `create schema ${schema}; create table ${schema}.journal (file int);` : ''
-      return [
-        `000${n}_f.sql`,
-        `${first} create table ${schema}.t${n} (id int); insert into ${schema}.journal values (${n});`,
-      ]
-    }),
-  )
-}
 
 /**
  * Each run gets a ledger and a schema of its own in one database, and a cancel of its backend (or a
@@ -45,7 +31,7 @@ test(
     let typicalMs = 60
     for (let round = 0; round < runs; round += 1) {
       const schema = `r${round}`
-      using folder = folderOf(filesOf(schema))
+      using folder = folderOf(markingFiles(schema, files))
       const config = readConfig({
         DATABASE_URL: db.url,
         LOCKSTEP_DIR: folder.path,
@@ -70,11 +56,15 @@ test(
       if (result instanceof Failure) struck += 1
       else typicalMs = typicalMs * 0.9 + (performance.now() - begunMs) * 0.1
 
-      const recorded = await namesIn(`ledger_${schema}`)
-      const kept = await marksIn(schema)
+      const recorded = await namesIn(db, `ledger_${schema}`)
+      const kept = await marksIn(db, schema)
       const where = `round ${round} of seed ${seed}: ${result instanceof Failure ? result.message : 'succeeded'}`
       assert.deepEqual(recorded, kept, where)
-      assert.deepEqual(recorded, Object.keys(filesOf(schema)).slice(0, recorded.length), where)
+      assert.deepEqual(
+        recorded,
+        Object.keys(markingFiles(schema, files)).slice(0, recorded.length),
+        where,
+      )
       if (!(result instanceof Failure)) assert.equal(recorded.length, files, where)
 
       if (recorded.length < files)
@@ -84,7 +74,7 @@ test(
           () => undefined,
           never,
         )
-      assert.equal((await namesIn(`ledger_${schema}`)).length, files, where)
+      assert.equal((await namesIn(db, `ledger_${schema}`)).length, files, where)
       await db.sql(
         `set client_min_messages = error; drop schema ${schema} cascade; drop schema ledger_${schema} cascade`,
       )
@@ -94,36 +84,5 @@ test(
       struck > runs / 5,
       `only ${struck} of ${runs} runs were struck: the moments are drawn too late`,
     )
-
-    async function namesIn(schema: string): Promise<string[]> {
-      const [ledger] = await db.sql<{ there: boolean }>(
-        `select to_regclass('${schema}.ledger') is not null as there`,
-      )
-      if (ledger?.there !== true) return []
-      const rows = await db.sql<{ name: string; finished: boolean }>(
-        `select name, finished is not null as finished from ${schema}.ledger order by id`,
-      )
-      assert.ok(
-        rows.every(({ finished }) => finished),
-        `an unfinished row in ${schema}`,
-      )
-      return rows.map(({ name }) => name)
-    }
-
-    async function marksIn(schema: string): Promise<string[]> {
-      const tables = await db.sql<{ name: string }>(
-        `select tablename as name from pg_tables where schemaname = '${schema}' and tablename <> 'journal' order by 1`,
-      )
-      const journal =
-        tables.length === 0
-          ? []
-          : await db.sql<{ file: number }>(`select file from ${schema}.journal order by file`)
-      assert.deepEqual(
-        tables.map(({ name }) => Number(name.slice(1))),
-        journal.map(({ file }) => file),
-        `half a file in ${schema}`,
-      )
-      return journal.map(({ file }) => `000${file}_f.sql`)
-    }
   },
 )
