@@ -333,8 +333,11 @@ test('the unix socket is an address, too', async () => {
       PGUSER: 'postgres',
       PGMAX: '0',
       PGFETCH_TYPES: 'x',
-      PGTARGETSESSIONATTRS: 'no',
+      PGIDLE_TIMEOUT: '1',
+      PGSSL: 'require',
+      PGAPPNAME: canary,
     }),
     'nothing to do',
+    'application_name (PGAPPNAME) is ignored: sessions are called lockstep/RUN/POD',
   )
 })

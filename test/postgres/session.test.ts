@@ -15,7 +15,7 @@ import { runProgram } from '../support/program.ts'
 const never = new AbortController().signal
 
 function addressOf(url: string): Address {
-  const { address } = readAddress({ DATABASE_URL: url })
+  const [address] = readAddress({ DATABASE_URL: url }).addresses
   assert.ok(address)
   return address
 }

@@ -67,7 +67,7 @@ for (const [rule, who, what] of [
   [
     'src/postgres knows no log and no cluster',
     /^postgres\//,
-    /^(postgres\/|files\/|(decide|errors|events|pause)\.ts$|node:|postgres$)/,
+    /^(postgres\/|files\/|(decide|errors|events|nearest|pause)\.ts$|node:|postgres$)/,
   ],
 ] as const) {
   test(rule, () => {
