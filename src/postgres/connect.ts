@@ -133,7 +133,7 @@ async function attempt(
   let session: Session | undefined
   try {
     dialled = await dial(address, stop, way)
-    const why = refused === undefined ? '' : ` (${refused})`
+    const why = refused === undefined || way === 'TLS' ? '' : ` (${refused})`
     const encryption = `${dialled.encryption}${why}`
     session = new Session(dialled.socket, address, applicationName(run), encryption)
     const seen = await look(session, wanted.schema)
@@ -151,9 +151,8 @@ async function attempt(
   } catch (thrown) {
     stop.throwIfAborted()
     await session?.[Symbol.asyncDispose]()
-    // In TLS 1.3 the server looks at a client certificate after our side of the handshake is over.
-    const alert = dialled?.socket.errored
-    const error = isTlsError(alert) ? new HandshakeFailure(alert, address) : thrown
+    const alert = dialled?.errors.find(isTlsError)
+    const error = alert ? new HandshakeFailure(alert, address) : thrown
     const [next] = ways
     if (next !== undefined && isRefusal(error)) {
       const said = error instanceof ServerError ? error.said : error.message
@@ -212,14 +211,18 @@ function judge(error: unknown, address: Address): Obstacle | Failure {
   }
   const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
   if (code === undefined) return asFailure(error)
-  const isLocal = /^(localhost|127\.|::1$)/.test(address.host)
-  const hints =
-    isLocal && code === 'ECONNREFUSED'
-      ? [
-          `inside a container ${address.host} is the container itself: use the name of the database’s Service, or host.docker.internal`,
-        ]
-      : []
-  return obstacle(`cannot reach ${place}: ${reasons[code] ?? code}`, hints)
+  return obstacle(`cannot reach ${place}: ${reasons[code] ?? code}`, hintsFor(code, address))
+}
+
+function hintsFor(code: string, { host, tls }: Address): readonly string[] {
+  if (code === 'ECONNREFUSED' && /^(localhost|127\.|::1$)/.test(host)) {
+    return [
+      `inside a container ${host} is the container itself: use the name of the database’s Service, or host.docker.internal`,
+    ]
+  }
+  return code === 'ECONNRESET' && tls.direct
+    ? ['sslnegotiation=direct needs PostgreSQL 17 or newer']
+    : []
 }
 
 const reasons: Readonly<Record<string, string>> = {

@@ -13,6 +13,8 @@ export interface Dialled {
   readonly socket: Socket
   /** For people: `TLS verify-full`, `no TLS`, `unix socket`. */
   readonly encryption: string
+  /** What the socket reports later: in TLS 1.3 a server looks at a client certificate at last. */
+  readonly errors: readonly Error[]
 }
 
 type Way = 'plain' | 'TLS'
@@ -40,8 +42,9 @@ export async function dial(
   const plain = isUnix
     ? connect({ path: `${address.host}/.s.PGSQL.${address.port}` })
     : connect({ host: address.ip ?? address.host, port: address.port, noDelay: true })
-  // Between two steps nobody else may listen, and an error that nobody hears ends the process.
-  plain.on('error', ignore)
+  const errors: Error[] = []
+  // Also because between two steps nobody else listens, and an error unheard ends the process.
+  plain.on('error', (error) => errors.push(error))
   let socket: Socket = plain
   const abort = (): void => {
     socket.destroy(deadline.reason instanceof Error ? deadline.reason : new Error('stopped'))
@@ -50,20 +53,20 @@ export async function dial(
   try {
     deadline.throwIfAborted()
     await event(plain, 'connect')
-    if (isUnix) return { socket, encryption: 'unix socket' }
+    if (isUnix) return { socket, encryption: 'unix socket', errors }
     plain.setKeepAlive(true, keepAlive.idleMs, keepAlive.intervalMs, keepAlive.count)
     if (way === 'plain' || !(await offersTls(plain, address)))
-      return { socket, encryption: 'no TLS' }
+      return { socket, encryption: 'no TLS', errors }
     // Loaded only here: node:tls is the largest of Node's modules that a run may need.
     const { beginTls, describeTls } = await import('./tls.ts')
     if (plain.destroyed) throw plain.errored ?? connectionClosed()
-    const encrypted = beginTls(plain, address)
+    const encrypted = beginTls(plain, address).on('error', (error) => errors.push(error))
     socket = encrypted
     await event(encrypted, 'secureConnect')
     // Without the agreement on the protocol another service could answer (PostgreSQL manual, 54.2.11).
     if (address.tls.direct && encrypted.alpnProtocol !== 'postgresql')
       throw new Failure('TLS_FAILED', `${describeAddress(address)} does not take TLS directly`)
-    return { socket, encryption: describeTls(address.tls) }
+    return { socket, encryption: describeTls(address.tls), errors }
   } catch (error) {
     socket.destroy()
     plain.destroy()
@@ -123,8 +126,4 @@ function firstByte(socket: Socket): Promise<string> {
 
 function connectionClosed(): Error {
   return Object.assign(new Error('closed'), { code: 'ECONNRESET' })
-}
-
-function ignore(): void {
-  // Whoever waits for the socket hears of it.
 }

@@ -6,7 +6,7 @@ export class HandshakeFailure extends Failure {
   constructor(error: Error, address: Address) {
     const reason = reasonOf(error)
     const { mode } = address.tls
-    super('TLS_FAILED', `no TLS with ${describeAddress(address)} under sslmode ${mode}: ${reason}`)
+    super('TLS_FAILED', `${describeAddress(address)} fails sslmode ${mode}: ${reason}`)
   }
 }
 

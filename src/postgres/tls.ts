@@ -65,12 +65,10 @@ function contextOf(tls: TlsTerms): SecureContext {
 }
 
 const unusable: Readonly<Record<string, string>> = {
-  ERR_OSSL_BAD_DECRYPT: 'the key that sslkey names does not open with sslpassword',
-  ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED:
-    'the key that sslkey names is encrypted: set sslpassword',
-  ERR_MISSING_PASSPHRASE: 'the key that sslkey names is encrypted: set sslpassword',
+  ERR_OSSL_BAD_DECRYPT: 'the key that sslkey names is encrypted, and sslpassword does not open it',
   ERR_OSSL_X509_KEY_VALUES_MISMATCH: 'the key that sslkey names is not that of the certificate',
   ERR_OSSL_PEM_NO_START_LINE: 'the file that sslcert names holds no certificate',
+  ERR_CRYPTO_OPERATION_FAILED: 'the file that sslcrl names holds no list of certificates',
 }
 
 function authorities(rootCert: string): string | string[] {
