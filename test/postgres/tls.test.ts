@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { createPrivateKey } from 'node:crypto'
-import { chmodSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { after, test } from 'node:test'
 import { Failure } from '../../src/errors.ts'
 import { readAddress } from '../../src/postgres/address.ts'
@@ -8,6 +10,9 @@ import { Connecting } from '../../src/postgres/connect.ts'
 import { Authority, type Certificate } from '../support/certificates.ts'
 import { told } from '../support/failure.ts'
 import { folderOf } from '../support/folder.ts'
+import { listen } from '../support/network.ts'
+import { assertFailed, assertSucceeded } from '../support/output.ts'
+import { runProgram, type Ran } from '../support/program.ts'
 import { startServer, superuserPassword } from '../support/server.ts'
 
 const major = Number(process.env['TEST_POSTGRES_MAJOR'] ?? 18)
@@ -306,4 +311,156 @@ test('TLS from the first byte on, where the server has it', async () => {
   const said = await outcome(`${full}&sslnegotiation=direct`)
   if (major >= 17) assert.equal(said, 'TLS verify-full')
   else assert.match(said, /^DATABASE_UNREACHABLE .*\nsslnegotiation=direct needs PostgreSQL 17/)
+})
+
+/** A peer that answers the first message like this, and says nothing more. */
+function answering(bytes: string): ReturnType<typeof listen> {
+  return listen((socket) => socket.once('data', () => socket.write(bytes)))
+}
+
+// A case: what a peer answers when it is asked for TLS, and what is said of it.
+for (const [what, bytes, said] of [
+  ['S and no handshake', 'S', /^DATABASE_UNREACHABLE .*no answer within 1 s\n/],
+  ['more than one byte', 'SX', /^TLS_FAILED .*more than one byte/],
+  ['an H', 'H', /^TLS_FAILED what answers at .* is no PostgreSQL\n/],
+  ['an error', 'E', /^DATABASE_UNREACHABLE .*the connection was closed at once\n/],
+] as const) {
+  test(`a peer that answers with ${what}`, async () => {
+    await using peer = await answering(bytes)
+    for (const mode of ['prefer', 'require', 'verify-full'])
+      assert.match(await outcome(`sslmode=${mode}&connect_timeout=1`, peer), said)
+  })
+}
+
+test('a peer that answers the handshake with something else', async () => {
+  await using peer = await listen((socket) => {
+    socket.once('data', () => socket.write('S'))
+    socket.on('data', (chunk: Buffer) => {
+      if (chunk[0] === 0x16) socket.write('HTTP/1.1 400 Bad Request\r\n\r\n')
+    })
+  })
+  assert.match(await outcome('sslmode=require', peer), /^TLS_FAILED .*does not speak TLS\n/)
+})
+
+test('a peer that closes in the handshake may be there later', async () => {
+  await using peer = await listen((socket) => {
+    socket.once('data', () => socket.end('S'))
+  })
+  for (const mode of ['prefer', 'require'])
+    assert.match(await outcome(`sslmode=${mode}`, peer), /^DATABASE_UNREACHABLE .*closed at once\n/)
+})
+
+/** A server of TLS that is no PostgreSQL; keeps the name for which it was asked. */
+async function tlsPeer(isDirect: boolean) {
+  const asked: string[] = []
+  const encrypt = (socket: Socket): void => {
+    const encrypted = new TLSSocket(socket, { ...good, isServer: true })
+    encrypted.on('error', () => undefined)
+    encrypted.on('secure', () => {
+      asked.push(String(encrypted.servername))
+      encrypted.end()
+    })
+  }
+  const peer = await listen((socket) => {
+    if (isDirect) encrypt(socket)
+    else socket.once('data', () => socket.write('S', () => encrypt(socket)))
+  })
+  return Object.assign(peer, { asked })
+}
+
+test('the server is told for which host it is asked, unless that is an IP address', async () => {
+  await using peer = await tlsPeer(false)
+  const { port } = peer
+  await outcome('sslmode=require', { host: 'localhost', port })
+  await outcome('sslmode=require&sslsni=0', { host: 'localhost', port })
+  await outcome('sslmode=require', { port })
+  assert.deepEqual(peer.asked, ['localhost', 'false', 'false'])
+})
+
+test('direct TLS with what does not agree on PostgreSQL is refused', async () => {
+  await using peer = await tlsPeer(true)
+  assert.match(
+    await outcome(`${full}&sslnegotiation=direct`, peer),
+    /^TLS_FAILED .* does not take TLS directly\n/,
+  )
+})
+
+const sql = folderOf({ '0001_a.sql': 'create table if not exists a (id int);\n' })
+after(() => sql[Symbol.dispose]())
+
+function run(parameters: string, env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+  const url = urlWith(parameters)
+  return runProgram({
+    env: { DATABASE_URL: url, LOCKSTEP_DIR: sql.path, ...env },
+    form: 'bundle',
+  })
+}
+
+test('the program says what the encryption is worth, and why there is none', async () => {
+  await setUp({})
+  assertSucceeded(await run(full), /^database .*, TLS verify-full$/m)
+  assertSucceeded(await run('sslmode=require'), /, TLS require, certificate not checked$/m)
+  assertFailed(
+    await run(`sslmode=verify-full&sslrootcert=${at('theirs.crt')}`),
+    64,
+    'TLS_FAILED',
+    /^failed +127\.0\.0\.1:\d+\/postgres fails sslmode verify-full: the server’s certificate is not signed by/m,
+  )
+  await setUp({ lets: 'hostnossl' })
+  assertSucceeded(await run('sslmode=prefer'), /, no TLS \(no pg_hba\.conf entry .*\)$/m)
+  await setUp({ lets: 'hostssl', clientCertificate: true })
+  assertFailed(
+    await run('sslmode=prefer'),
+    64,
+    'LOGIN_REFUSED',
+    /no pg_hba\.conf entry/,
+    /^ +before that, the other way of sslmode: connection requires a valid client certificate/m,
+  )
+})
+
+test('authorities that the system or its user adds are trusted where public ones are', async () => {
+  await setUp({})
+  const system = await run('sslrootcert=system', { SSL_CERT_FILE: at('ca.crt') })
+  assertSucceeded(system, 'TLS verify-full')
+  const extra = await run('sslmode=verify-full', { NODE_EXTRA_CA_CERTS: at('ca.crt') })
+  assertSucceeded(extra, 'TLS verify-full')
+  mkdirSync(at('no-certificates'))
+  const none = { SSL_CERT_FILE: at('none'), SSL_CERT_DIR: at('no-certificates') }
+  assertFailed(await run('sslrootcert=system', none), 64, 'TLS_FAILED', 'install ca-certificates')
+})
+
+test('no secret is in any output of what goes wrong with TLS', async () => {
+  await setUp({ clientCertificate: true, lets: 'hostssl' })
+  const locked = `sslcert=${at('client.crt')}&sslkey=${at('locked.key')}`
+  for (const parameters of [
+    'sslmode=require',
+    `sslmode=verify-full&sslrootcert=${at('theirs.crt')}`,
+    `${full}&${own('stranger')}`,
+    `${full}&${locked}&sslpassword=canary-that-is-wrong`,
+    `${full}&sslcert=canary&sslkey=canary`,
+    'sslmode=verify-full&sslrootcert=canary',
+    'sslmode=canary',
+    'sslmode=require&sslpassword=canary&sslsni=canary',
+  ]) {
+    for (const format of ['pretty', 'json']) {
+      const ran = await run(parameters, { LOCKSTEP_LOG_FORMAT: format })
+      assert.equal(ran.exit, 64, ran.output)
+      assert.doesNotMatch(ran.output, /canary|^\s+at |node:internal/m)
+    }
+  }
+})
+
+test('node:tls is loaded where a connection is encrypted, and nowhere else', async () => {
+  const ask = `process.on('exit', () => {
+    console.log('tls', process.moduleLoadList.includes('NativeModule tls'))
+  })`
+  const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(ask)}` }
+  await setUp({})
+  assertSucceeded(await run('sslmode=require', env), /^tls true$/m)
+  assertSucceeded(await run('sslmode=disable', env), /^tls false$/m)
+  assertSucceeded(await run('sslmode=allow', env), /^tls false$/m)
+  const socket = `host=${server.socketFolder}&sslmode=verify-full`
+  assertSucceeded(await run(socket, env), /unix socket/, /^tls false$/m)
+  await setUp({ ssl: 'off' })
+  assertSucceeded(await run('sslmode=prefer', env), /^tls false$/m)
 })
