@@ -152,13 +152,12 @@ async function attempt(
     stop.throwIfAborted()
     await session?.[Symbol.asyncDispose]()
     const alert = dialled?.errors.find(isTlsError)
-    const error = alert ? new HandshakeFailure(alert, address) : thrown
     const [next] = ways
-    if (next !== undefined && isRefusal(error)) {
-      const said = error instanceof ServerError ? error.said : error.message
+    if (next !== undefined && alert === undefined && isRefusal(thrown)) {
+      const said = thrown instanceof ServerError ? thrown.said : thrown.message
       return await attempt(address, [next], wanted, run, stop, said)
     }
-    const judged = judge(error, address)
+    const judged = judge(alert ? new HandshakeFailure(alert, address) : thrown, address)
     if (!(judged instanceof Failure)) return judged
     const { code, message, more } = judged
     throw refused === undefined

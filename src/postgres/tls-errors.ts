@@ -26,7 +26,8 @@ function reasonOf(error: Error): string {
   return reasons[code] ?? `the handshake failed (${code})`
 }
 
-const unknownCa = 'the server’s certificate is not signed by an authority of sslrootcert'
+const unknownCa =
+  'the server’s certificate is not signed by a trusted authority; sslrootcert names the file of those'
 const ownCertificate = 'the server does not accept the client certificate that sslcert names'
 const version = 'client and server have no version of TLS in common'
 const reasons: Readonly<Record<string, string>> = {
@@ -35,7 +36,7 @@ const reasons: Readonly<Record<string, string>> = {
   CERT_REVOKED: 'the server’s certificate was revoked',
   CRL_HAS_EXPIRED: 'the list of revoked certificates has expired',
   UNABLE_TO_GET_CRL: 'sslcrl has no list of the authority that signed the server’s certificate',
-  DEPTH_ZERO_SELF_SIGNED_CERT: `${unknownCa}, but by itself`,
+  DEPTH_ZERO_SELF_SIGNED_CERT: unknownCa,
   SELF_SIGNED_CERT_IN_CHAIN: unknownCa,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: unknownCa,
   UNABLE_TO_GET_ISSUER_CERT: unknownCa,
@@ -50,6 +51,7 @@ const reasons: Readonly<Record<string, string>> = {
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: ownCertificate,
   ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: version,
   ERR_SSL_UNSUPPORTED_PROTOCOL: version,
+  ERR_SSL_NO_PROTOCOLS_AVAILABLE: version,
   ERR_SSL_WRONG_VERSION_NUMBER: 'what answers does not speak TLS',
   ERR_SSL_PACKET_LENGTH_TOO_LONG: 'what answers does not speak TLS',
 }
@@ -59,5 +61,7 @@ function wrongName(error: Error): string {
   const cert = 'cert' in error && error.cert
   const names: unknown =
     cert && typeof cert === 'object' && 'subjectaltname' in cert ? cert.subjectaltname : undefined
-  return `the server’s certificate is for another name: ${typeof names === 'string' ? names.slice(0, 300) : 'it holds none'}`
+  return typeof names === 'string'
+    ? `the server’s certificate is for another name: ${names.slice(0, 300)}`
+    : 'the server’s certificate names no host'
 }

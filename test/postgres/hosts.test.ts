@@ -8,6 +8,7 @@ import { assertFailed, assertSucceeded } from '../support/output.ts'
 import { runProgram, type Ran } from '../support/program.ts'
 import { freePort, startServer, superuserPassword } from '../support/server.ts'
 
+const major = Number(process.env['TEST_POSTGRES_MAJOR'] ?? 18)
 const secret = encodeURIComponent(canary)
 const one = { '0001_a.sql': 'create table if not exists a (id int);\n' }
 
@@ -95,7 +96,7 @@ test('hosts that never answer end with the wait, each with its own time-out befo
 
 test('a standby is passed over, and one alone is waited for', async () => {
   await using db = await freshDatabase()
-  await using standby = await startServer(18)
+  await using standby = await startServer(major)
   await standby.stop()
   standby.write({ 'standby.signal': '' })
   await standby.start()
@@ -144,7 +145,7 @@ test('read-write is checked: a role that is read-only at first will not do', asy
 })
 
 test('the three spellings of a unix socket', async () => {
-  await using server = await startServer(18)
+  await using server = await startServer(major)
   const { socketFolder: dir, port } = server
   const encoded = encodeURIComponent(dir)
   for (const env of [

@@ -1,4 +1,5 @@
-import 'reflect-metadata' // @peculiar/x509 wants it first
+// oxlint-disable-next-line no-unassigned-import -- @peculiar/x509 wants it first, for its effect
+import 'reflect-metadata'
 import { KeyObject, webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 
