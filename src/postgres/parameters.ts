@@ -127,7 +127,7 @@ const others: Readonly<Record<string, Rule>> = {
 const foreign = new Set(['pool', 'sslaccept', 'sslidentity'])
 
 /** All that libpq knows, with the variable where there is one. */
-const known = new Map([
+export const known = new Map([
   ...Object.entries(honoured),
   ...Object.entries(others).map(([name, { variable }]) => [name, variable] as const),
 ])

@@ -190,3 +190,19 @@ test('address and password come from files', async () => {
     'PGPASSWORD and PGPASSWORD_FILE are both set',
   )
 })
+
+test('help, version and status show no secret', async () => {
+  await using db = await freshDatabase()
+  const env = { PGPASSWORD: canary, PGSSLPASSWORD: canary, LOCKSTEP_LOG_FORMAT: 'json' }
+  for (const args of [['--help'], ['--version'], ['status'], ['status', '--json']]) {
+    for (const url of [db.url, `${db.url}?schema=${secret}&application_name=${secret}`]) {
+      using folder = folderOf(one)
+      const ran = await runProgram({
+        args,
+        env: { ...env, DATABASE_URL: url, LOCKSTEP_DIR: folder.path },
+        form: 'bundle',
+      })
+      assertSucceeded(ran)
+    }
+  }
+})
