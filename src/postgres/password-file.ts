@@ -9,13 +9,12 @@ const defaultSocketFolders = new Set(['/tmp', '/run/postgresql', '/var/run/postg
 /**
  * The password in the first line that fits, of the text of a password file: five fields with colons
  * between them, `*` for anything, a backslash before a colon or a backslash that is meant. PostgreSQL
- * manual, 34.16.
+ * manual, 34.16. A comment begins with #, as no host does.
  */
 export function passwordIn(text: string, login: Login): string | undefined {
   const [host, ...others] = login
   const wanted = [defaultSocketFolders.has(host) ? 'localhost' : host, ...others]
   for (const line of text.split(/\r?\n/)) {
-    if (line.startsWith('#')) continue
     const fields = [...line.matchAll(/((?:\\.|[^:])*)(?::|$)/g)].map(([, field = '']) => field)
     const fits = wanted.every((value, index) => {
       const field = fields[index]

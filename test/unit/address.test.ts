@@ -214,6 +214,8 @@ for (const [url, said] of [
   [`postgres://user@a/db?sslmod=${canary}`, /"sslmod" .* is not known; is sslmode meant\?/],
   [`postgres://user@a/db?sslMode=${canary}`, /is sslmode meant\?/],
   [`postgres://user@a/db?ssl-mode=${canary}`, /is sslmode meant\?/],
+  [`postgres://user@a/db?CONNECT_TIMEOUT=${canary}`, /is connect_timeout meant\?/],
+  [`postgres://user@a/db?${canary}`, /cannot be read/],
   [`postgres://user@a/db?Host=${canary}`, /is host meant\?/],
   [`postgres://user@a/db?pasword=${canary}`, /is password meant\?/],
   [`postgres://user@a/db?conect_timeout=3`, /is connect_timeout meant\?/],
