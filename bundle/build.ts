@@ -87,7 +87,8 @@ await build({
   banner: { js: '(function(exports,require,module){' },
   footer: { js: '})' },
 })
-await build({ ...commonJs, entryPoints: [...chunks] })
+const chunkNames = [...chunks].map((path) => [basename(path, '.ts'), path])
+await build({ ...commonJs, entryPoints: Object.fromEntries(chunkNames) })
 chmodSync(join(dist, 'lockstep.mjs'), 0o755)
 
 const rehearsal = spawnSync(node, [join(root, 'bundle', 'rehearse.ts'), dist], {

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { parseArgs } from 'node:util'
-import { nearest, readConfig, readLogConfig, variableOfFlag, type Env } from './config.ts'
+import { readConfig, readLogConfig, variableOfFlag, type Env } from './config.ts'
 import { asFailure, Failure } from './errors.ts'
 import type { Outcome, Tell } from './events.ts'
 import { helpText } from './help.ts'
 import { migrate } from './migrate.ts'
+import { nearest } from './nearest.ts'
 import { openLog } from './report/log.ts'
 import { status } from './status.ts'
 import { programVersion } from './version.ts'
@@ -70,6 +71,7 @@ export async function runCli(shell: Shell): Promise<number> {
     if (!isStatus)
       tell({ checkpoint: 'start', programVersion, run: run.id, command: request.command })
     const config = readConfig(env)
+    for (const text of config.warnings) tell({ checkpoint: 'warning', text })
     const stop = stopWithFailure(shell.stop, config.deadlineMs)
     if (isStatus) return await status(config, run, quiet(tell), stop, { ...request, ...shell })
     return end(await migrate(config, run, tell, stop))

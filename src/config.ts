@@ -1,10 +1,12 @@
 import { cleanEnv, EnvError, makeExactValidator } from 'envalid'
 import { Failure } from './errors.ts'
+import { nearest } from './nearest.ts'
 import { readAddress, type Address } from './postgres/address.ts'
 
 /** All that a run is told from outside, checked. Durations are in milliseconds. */
 export interface Config {
-  readonly address: Address
+  /** One for each host, in the order in which they are tried. */
+  readonly addresses: readonly Address[]
   readonly dir: string
   readonly schema: string
   readonly connectWaitMs: number
@@ -150,7 +152,7 @@ export const variableOfFlag: ReadonlyMap<string, string> = new Map(
 export function readConfig(environment: Env): Config {
   const env = withoutEmpty(environment)
   const problems: string[] = []
-  const { address, ...read } = readAddress(env)
+  const { addresses, ...read } = readAddress(env)
   problems.push(...read.problems)
   const values = cleanEnv({ ...defaults, ...env }, variables, {
     reporter: ({ errors }) => {
@@ -160,15 +162,15 @@ export function readConfig(environment: Env): Config {
   const names = judgeNames(Object.keys(env))
   problems.push(...names.problems)
   const [first, ...others] = problems
-  if (first !== undefined || address === undefined) {
-    throw new Failure('CONFIG_INVALID', first ?? 'no address', [
+  if (first !== undefined) {
+    throw new Failure('CONFIG_INVALID', first, [
       ...others,
       ...names.warnings,
       'mend it and run again; lockstep --help lists the variables',
     ])
   }
   return {
-    address,
+    addresses,
     dir: values.LOCKSTEP_DIR,
     schema: values.LOCKSTEP_SCHEMA,
     connectWaitMs: values.LOCKSTEP_CONNECT_WAIT,
@@ -234,29 +236,10 @@ function judgeNames(names: readonly string[]): { problems: string[]; warnings: s
     if (near !== undefined) problems.push(`${name} is not known; is ${near} meant?`)
     else warnings.push(`${name} is not known to this release and is ignored`)
   }
-  if (!names.includes('DATABASE_URL')) {
-    const near = names.find((name) => distance(name, 'DATABASE_URL') <= 2)
-    if (near !== undefined) problems.push(`${near} is set; is DATABASE_URL meant?`)
+  const urls = ['DATABASE_URL', 'DATABASE_URL_FILE']
+  if (!names.some((name) => urls.includes(name))) {
+    const near = names.find((name) => nearest(name, urls) !== undefined)
+    if (near !== undefined) problems.push(`${near} is set; is ${nearest(near, urls)} meant?`)
   }
   return { problems, warnings }
-}
-
-/** The candidate that is at most two typing mistakes away. */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  const ranked = candidates.map((candidate) => ({ candidate, far: distance(word, candidate) }))
-  return ranked.filter(({ far }) => far <= 2).toSorted((a, b) => a.far - b.far)[0]?.candidate
-}
-
-/** Levenshtein: how many letters must be put in, taken out or replaced. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j += 1) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
 }

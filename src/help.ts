@@ -24,7 +24,8 @@ Keeps a PostgreSQL schema in step with a folder of SQL files.
 Environment:
 
   DATABASE_URL  postgres://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full
-                or PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE, PGSSLROOTCERT
+                or PGHOST, PGPORT, PGUSER, PGPASSWORD and what else libpq knows;
+                each also as ..._FILE, a file that holds the value
 
 ${table.join('\n')}
 

@@ -39,12 +39,12 @@ export async function status(
 ): Promise<number> {
   await using connecting = new Connecting(config, run, tell, stop)
   const folder = await readFolder(config.dir, config.maxFileBytes)
-  const { session, seen } = await connecting.result
+  const { session, seen, address: place } = await connecting.result
   const rows = seen.ledger?.rows ?? []
   const found = rows.length === 0 ? await findObjects(session, config.schema) : nothingFound
   const decision = decide(folder, rows, found, config)
   const files = filesOf(folder, seen.ledger)
-  const address = describeAddress(config.address)
+  const address = describeAddress(place)
   form.print(
     form.json
       ? document(address, decision, files)

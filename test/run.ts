@@ -48,6 +48,7 @@ if (given !== undefined) {
     passed =
       (await runTests(`PostgreSQL ${major}`, 'test/postgres/*.test.ts', {
         TEST_DATABASE_URL: server.url,
+        TEST_POSTGRES_MAJOR: `${major}`,
       })) && passed
   }
 }

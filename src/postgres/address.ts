@@ -1,163 +1,131 @@
-/** Where to migrate. The password is here and nowhere else; nothing prints this object whole. */
+import { isIP } from 'node:net'
+import { join } from 'node:path'
+import { readParameters, type Env, type Parameter } from './parameters.ts'
+import { passwordIn, readPasswordFile } from './password-file.ts'
+import { readTlsTerms, type TlsTerms } from './tls-terms.ts'
+
+/** One place to migrate. The password is here and nowhere else; nothing prints this object whole. */
 export interface Address {
   /** Host name or IP address; the folder of the socket if it begins with `/`. */
   readonly host: string
+  /** The IP address of the host where none is to be looked up: libpq's `hostaddr`. */
+  readonly ip: string | undefined
   readonly port: number
   readonly user: string
   readonly password: string
   readonly database: string
-  readonly sslMode: SslMode
-  /** File with the certificates to trust instead of the system's. */
-  readonly sslRootCert: string | undefined
   /** Command-line options for the backend, as in `-c role=owner`. */
   readonly options: string | undefined
   /** How long one try to connect may take. */
   readonly connectTimeoutMs: number
+  /** `target_session_attrs=read-write`: a primary whose sessions are read-only at first will not do. */
+  readonly readWrite: boolean
+  readonly tls: TlsTerms
 }
 
-const sslModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const
-type SslMode = (typeof sslModes)[number]
-
 export interface ReadAddress {
-  readonly address: Address | undefined
+  /** One for each host, in the order in which they are tried; empty if there are problems. */
+  readonly addresses: readonly Address[]
   /** What is wrong, never with the value: it may hold the password. */
   readonly problems: readonly string[]
   readonly warnings: readonly string[]
 }
 
-/** Connection parameters by libpq's names (PostgreSQL manual, 34.1.2), each from its source. */
-type Parameters = Partial<Record<string, string>>
-
-const variablesOfParameters: Record<string, string> = {
-  host: 'PGHOST',
-  port: 'PGPORT',
-  user: 'PGUSER',
-  password: 'PGPASSWORD',
-  dbname: 'PGDATABASE',
-  sslmode: 'PGSSLMODE',
-  sslrootcert: 'PGSSLROOTCERT',
-  options: 'PGOPTIONS',
-  connect_timeout: 'PGCONNECT_TIMEOUT',
-}
-
 /** Reads `DATABASE_URL`, and the `PG*` variables for whatever the URL leaves open, as libpq does. */
-export function readAddress(env: Readonly<Record<string, string | undefined>>): ReadAddress {
-  const url = env['DATABASE_URL']
-  const parameters: Parameters = {}
-  for (const [name, variable] of Object.entries(variablesOfParameters)) {
-    const value = env[variable]
-    if (value !== undefined) parameters[name] = value
+export function readAddress(env: Env): ReadAddress {
+  const { parameters, ...read } = readParameters(env)
+  const problems = [...read.problems]
+  const warnings = [...read.warnings]
+  const value = (name: string): string | undefined => parameters.get(name)?.value
+  const says = ['DATABASE_URL', 'DATABASE_URL_FILE'].some((name) => env[name] !== undefined)
+  if (!says && value('host') === undefined && value('hostaddr') === undefined) {
+    problems.push('DATABASE_URL is not set (nor PGHOST): where is the database?')
+    return { addresses: [], problems, warnings }
   }
-  if (url === undefined && parameters['host'] === undefined) {
-    return failed('DATABASE_URL is not set (nor PGHOST): where is the database?')
-  }
-  if (url === undefined) return build(parameters, [])
-  const parsed = parseUrl(url)
-  if (typeof parsed === 'string') return failed(`DATABASE_URL ${parsed}`)
-  const known = Object.entries(parsed).filter(([name]) =>
-    Object.hasOwn(variablesOfParameters, name),
-  )
-  const ignored = Object.keys(parsed).filter(
-    (name) => !Object.hasOwn(variablesOfParameters, name) && name !== 'application_name',
-  )
-  const warnings = ignored.map(
-    (name) => `the parameter ${JSON.stringify(name)} of DATABASE_URL is ignored`,
-  )
-  return build({ ...parameters, ...Object.fromEntries(known) }, warnings)
-}
-
-function failed(...problems: string[]): ReadAddress {
-  return { address: undefined, problems, warnings: [] }
-}
-
-function build(parameters: Parameters, warnings: readonly string[]): ReadAddress {
-  const host = parameters['host'] ?? 'localhost'
-  const port = wholeNumber(parameters['port'] ?? '5432')
-  const sslMode = sslModes.find((mode) => mode === (parameters['sslmode'] ?? 'prefer'))
-  const connectTimeoutS = wholeNumber(parameters['connect_timeout'] ?? '10')
-  const user = parameters['user']
-  const problems: string[] = []
-  if (host.includes(','))
-    problems.push('the address names several hosts; this release connects to one')
-  if (!(port >= 1 && port <= 65_535)) {
-    problems.push('the port of the database is not a number from 1 to 65535')
-  }
-  if (sslMode === undefined) problems.push(`sslmode is none of ${sslModes.join(', ')}`)
+  const places = readPlaces(value, problems)
+  const tls = readTlsTerms(parameters, env['HOME'])
+  problems.push(...tls.problems)
+  const connectTimeoutS = wholeNumber(value('connect_timeout') ?? '10')
   if (!(connectTimeoutS < 2 ** 31 / 1000)) {
     problems.push('connect_timeout is not a whole number of seconds')
   }
-  if (user === undefined)
+  const attributes = parameters.get('target_session_attrs')
+  if (attributes !== undefined) problems.push(...judgeAttributes(attributes))
+  const user = value('user')
+  if (read.problems.length === 0 && user === undefined)
     problems.push('the address names no user: postgres://USER@HOST/DATABASE, or PGUSER')
-  if (problems.length > 0 || sslMode === undefined || user === undefined) {
-    return { address: undefined, problems, warnings }
-  }
+  if (problems.length > 0 || user === undefined) return { addresses: [], problems, warnings }
+
+  const database = value('dbname') ?? user
+  const passwordOf = passwordFinder(value, env['HOME'], warnings)
   return {
-    address: {
-      host,
-      port,
+    addresses: places.map((place) => ({
+      ...place,
       user,
-      password: parameters['password'] ?? '',
-      database: parameters['dbname'] ?? user,
-      sslMode,
-      sslRootCert: parameters['sslrootcert'],
-      options: parameters['options'],
+      password: passwordOf([place.host, `${place.port}`, database, user]),
+      database,
+      options: value('options'),
       connectTimeoutMs: (connectTimeoutS || 10) * 1000,
-    },
-    problems: [],
+      readWrite: attributes?.value === 'read-write',
+      tls: tls.terms,
+    })),
+    problems,
     warnings,
   }
 }
 
-function wholeNumber(text: string): number {
-  return /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
+type ValueOf = (name: string) => string | undefined
+
+/** Hosts with their ports: lists of one length, or one port for all. PostgreSQL manual, 34.1.1.3. */
+function readPlaces(
+  value: ValueOf,
+  problems: string[],
+): readonly Pick<Address, 'host' | 'ip' | 'port'>[] {
+  const ips = value('hostaddr')?.split(',') ?? []
+  const hosts = value('host')?.split(',') ?? (ips.length > 0 ? ips : [''])
+  const ports = value('port')?.split(',') ?? ['']
+  if (ips.length > 0 && ips.length !== hosts.length)
+    problems.push(`the address names ${hosts.length} hosts and ${ips.length} of hostaddr`)
+  if (ips.some((ip) => ip !== '' && isIP(ip) === 0))
+    problems.push('hostaddr is not the IP address of a host')
+  if (ports.length > 1 && ports.length !== hosts.length)
+    problems.push(`the address names ${hosts.length} hosts and ${ports.length} ports`)
+  const places = hosts.map((host, index) => {
+    const ip = ips[index] || undefined
+    const port = wholeNumber((ports.length > 1 ? ports[index] : ports[0]) || '5432')
+    return { host: host || ip || 'localhost', ip, port }
+  })
+  if (places.some(({ port }) => !(port >= 1 && port <= 65_535)))
+    problems.push('the port of the database is not a number from 1 to 65535')
+  return places
 }
 
-const form = 'postgres://USER:PASSWORD@HOST:5432/DATABASE'
-const encode =
-  'a character of / ? # % @ : in user name or password must be percent-encoded (# is %23)'
+/** A migration writes, so whatever could mean a standby is no wish that can be granted. */
+function judgeAttributes({ value, source }: Parameter): readonly string[] {
+  if (['any', 'read-write', 'primary'].includes(value)) return []
+  return ['read-only', 'standby', 'prefer-standby'].includes(value)
+    ? [`${source} asks for a standby, which takes no writes; write primary`]
+    : [`${source} is none of any, read-write, primary`]
+}
 
-/** The parameters of a connection URI, or what is wrong with it, without a part of it. */
-function parseUrl(url: string): Parameters | string {
-  if (url.startsWith('jdbc:')) return `is a JDBC address; write ${form}`
-  if (/^\s*\w+\s*=/.test(url)) return `is a key=value string; write ${form}`
-  const scheme = /^postgres(?:ql)?:\/\//.exec(url)?.[0]
-  if (scheme === undefined) return `does not begin with postgres:// or postgresql://; write ${form}`
-  // A Secret that was made from a file ends in a line feed.
-  const rest = url.slice(scheme.length).trimEnd()
-  const [, authority = '', behind = ''] = /^([^/?#]*)(.*)$/s.exec(rest) ?? []
-  // The last @ ends the credentials: a password with a raw @ is read as it was meant.
-  const at = authority.lastIndexOf('@')
-  const credentials = /^([^:]*)(?::(.*))?$/s.exec(at === -1 ? '' : authority.slice(0, at))
-  const place = /^(\[[^\]]*\]|[^:]*|.*,.*)(?::([^,]*))?$/s.exec(authority.slice(at + 1))
-  const path = /^(?:\/([^?#]*))?(?:\?([^#]*))?$/s.exec(behind)
-  const pairs = (path?.[2] ?? '').split('&').filter((pair) => pair !== '')
-  // A raw / or ? in the password cuts it off before its @.
-  const isCutOff = behind.includes('@') || pairs.some((pair) => !pair.includes('='))
-  const hasOddPort = !/^\d*$/.test(place?.[2] ?? '')
-  if (!credentials || !place || !path || isCutOff || hasOddPort)
-    return `cannot be read as ${form}; ${encode}`
-  const parts: [string, string][] = [
-    ['user', credentials[1] ?? ''],
-    ['password', credentials[2] ?? ''],
-    ['host', (place[1] ?? '').replace(/^\[(.*)\]$/, '$1')],
-    ['port', place[2] ?? ''],
-    ['dbname', path[1] ?? ''],
-    ...pairs.map((pair): [string, string] => {
-      const equals = pair.indexOf('=')
-      return [pair.slice(0, equals), pair.slice(equals + 1)]
-    }),
-  ]
-  const given = parts.filter(([name, value]) => name !== '' && value !== '')
-  try {
-    const decoded = given.map(([name, value]): [string, string] => [
-      name,
-      decodeURIComponent(value),
-    ])
-    const hasNul = decoded.some(([, value]) => value.includes('\0'))
-    return hasNul ? 'holds %00, which no part of an address may' : Object.fromEntries(decoded)
-  } catch {
-    return `holds a % that is not followed by two hexadecimal digits; ${encode}`
-  }
+/** The password that is given, else that of the password file, which may have one for each host. */
+function passwordFinder(
+  value: ValueOf,
+  home: string | undefined,
+  warnings: string[],
+): (login: readonly [string, string, string, string]) => string {
+  const given = value('password')
+  if (given !== undefined) return () => given
+  const named = value('passfile')
+  const path = named ?? (home === undefined ? undefined : join(home, '.pgpass'))
+  if (path === undefined) return () => ''
+  const { text, warning } = readPasswordFile(path, named !== undefined)
+  if (warning !== undefined) warnings.push(warning)
+  return (login) => (text === undefined ? undefined : passwordIn(text, login)) ?? ''
+}
+
+function wholeNumber(text: string): number {
+  return /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
 }
 
 /** The address for people: never user or password. */

@@ -6,10 +6,11 @@ import { look, type Look, type Run } from './ledger.ts'
 import { ServerError } from './server-error.ts'
 import { Session } from './session.ts'
 import { serverMajor, serverVersion } from './settings.ts'
-import { dial } from './socket.ts'
+import { dial, waysOf, type Dialled } from './socket.ts'
+import { HandshakeFailure, isTlsError } from './tls-errors.ts'
 
 interface Wanted {
-  readonly address: Address
+  readonly addresses: readonly Address[]
   readonly schema: string
   readonly connectWaitMs: number
   readonly heartbeatMs: number
@@ -17,6 +18,8 @@ interface Wanted {
 
 export interface Connected {
   readonly session: Session
+  /** Which of the addresses it was. */
+  readonly address: Address
   readonly seen: Look
 }
 
@@ -41,11 +44,11 @@ export class Connecting implements AsyncDisposable {
 
   async #open(wanted: Wanted, run: Run, tell: Tell, stop: AbortSignal): Promise<Connected> {
     const connected = await connect(wanted, run, tell, AbortSignal.any([stop, this.#left.signal]))
-    const { session, seen } = connected
+    const { session, seen, address } = connected
     stop.addEventListener('abort', () => void session.interrupt(asFailure(stop.reason)))
     tell({
       checkpoint: 'database',
-      address: describeAddress(wanted.address),
+      address: describeAddress(address),
       user: seen.user,
       serverVersion: serverVersion(session),
       encryption: session.encryption,
@@ -61,7 +64,8 @@ export class Connecting implements AsyncDisposable {
 
 /**
  * Connects and looks once. A database that is not there yet, starting, full, or not created yet is
- * tried again with growing, jittered pauses; whatever waiting cannot mend ends at once.
+ * tried again with growing, jittered pauses; whatever waiting cannot mend ends at once. Of several
+ * hosts each is tried in every round; a first round is always whole, later ones end with the wait.
  *
  * @throws {Failure} DATABASE_UNREACHABLE, DATABASE_MISSING, LOGIN_REFUSED, TLS_FAILED,
  *   SERVER_UNSUPPORTED, POOLER_BETWEEN, PRIVILEGE_MISSING, or the reason of `stop`
@@ -72,18 +76,31 @@ async function connect(
   tell: Tell,
   stop: AbortSignal,
 ): Promise<Connected> {
+  const { addresses, connectWaitMs, heartbeatMs } = wanted
   const begunMs = performance.now()
-  let toldMs = Number.NEGATIVE_INFINITY
-  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
-    const tried = await attempt(wanted, run, stop)
-    if ('session' in tried) return tried
-    const waitedMs = performance.now() - begunMs
-    if (waitedMs + pauseMs > wanted.connectWaitMs) throw gaveUp(tried, wanted, waitedMs)
-    if (performance.now() - toldMs >= wanted.heartbeatMs) {
-      toldMs = performance.now()
-      tell({ checkpoint: 'waiting', reason: tried.reason, waitedMs, more: tried.hints })
+  let toldMs = begunMs
+  const tellWaiting = ({ reason, hints }: Obstacle): void => {
+    toldMs = performance.now()
+    tell({ checkpoint: 'waiting', reason, waitedMs: toldMs - begunMs, more: hints })
+  }
+  for (let round = 0, pauseMs = firstPauseMs; ; round += 1) {
+    const obstacles: Obstacle[] = []
+    for (const address of addresses) {
+      const leftMs = round === 0 ? Infinity : begunMs + connectWaitMs - performance.now()
+      const connectTimeoutMs = Math.ceil(Math.min(address.connectTimeoutMs, Math.max(leftMs, 1)))
+      const limited = { ...address, connectTimeoutMs }
+      const tried = await attempt(limited, waysOf(address), wanted, run, stop)
+      if ('session' in tried) return tried
+      obstacles.push(tried)
+      if (obstacles.length < addresses.length && performance.now() - toldMs >= heartbeatMs)
+        tellWaiting(tried)
     }
+    const met = together(obstacles)
+    const waitedMs = performance.now() - begunMs
+    if (waitedMs + pauseMs > connectWaitMs) throw gaveUp(met, wanted, waitedMs)
+    if (round === 0 || performance.now() - toldMs >= heartbeatMs) tellWaiting(met)
     await pause(pauseMs * (0.5 + Math.random() / 2), stop)
+    pauseMs = Math.min(pauseMs * 2, longestPauseMs)
   }
 }
 
@@ -99,16 +116,27 @@ interface Obstacle {
   readonly code: 'DATABASE_UNREACHABLE' | 'DATABASE_MISSING'
 }
 
+/**
+ * Tries one address, in each of its ways: the next one where the server refuses the one before.
+ *
+ * @param refused - what the server said to the way before
+ */
 async function attempt(
-  { address, schema }: Wanted,
+  address: Address,
+  [way, ...ways]: ReturnType<typeof waysOf>,
+  wanted: Wanted,
   run: Run,
   stop: AbortSignal,
+  refused?: string,
 ): Promise<Connected | Obstacle> {
+  let dialled: Dialled | undefined
   let session: Session | undefined
   try {
-    const { socket, encryption } = await dial(address, stop)
-    session = new Session(socket, address, applicationName(run), encryption)
-    const seen = await look(session, schema)
+    dialled = await dial(address, stop, way)
+    const why = refused === undefined || way === 'TLS' ? '' : ` (${refused})`
+    const told = { ...dialled, encryption: `${dialled.encryption}${why}` }
+    session = new Session(told, address, applicationName(run))
+    const seen = await look(session, wanted.schema)
     session.confirm(seen.pid)
     if (serverMajor(session) < oldestMajor) {
       throw new Failure(
@@ -116,13 +144,52 @@ async function attempt(
         `PostgreSQL ${serverVersion(session)} is older than ${oldestMajor}`,
       )
     }
-    if (session.frames.parameters.get('in_hot_standby') !== 'on') return { session, seen }
+    const unfit = unfitness(session, address)
+    if (unfit === undefined) return { session, seen, address }
     await session[Symbol.asyncDispose]()
-    return obstacle(`${describeAddress(address)} is a standby, which takes no writes`)
-  } catch (error) {
+    return obstacle(`${describeAddress(address)} ${unfit}`)
+  } catch (thrown) {
     stop.throwIfAborted()
     await session?.[Symbol.asyncDispose]()
-    return judge(error, address)
+    const alert = dialled?.errors.find(isTlsError)
+    const [next] = ways
+    if (next !== undefined && alert === undefined && isRefusal(thrown)) {
+      const said = thrown instanceof ServerError ? thrown.said : thrown.message
+      return await attempt(address, [next], wanted, run, stop, said)
+    }
+    const judged = judge(alert ? new HandshakeFailure(alert, address) : thrown, address)
+    if (!(judged instanceof Failure)) return judged
+    const { code, message, more } = judged
+    throw refused === undefined
+      ? judged
+      : new Failure(code, message, [`before that, the other way of sslmode: ${refused}`, ...more])
+  }
+}
+
+/** Why a session is not the one that a migration needs. */
+function unfitness({ frames }: Session, { readWrite }: Address): string | undefined {
+  if (frames.parameters.get('in_hot_standby') === 'on') return 'is a standby, which takes no writes'
+  return readWrite && frames.parameters.get('default_transaction_read_only') === 'on'
+    ? 'is read-only, and target_session_attrs is read-write'
+    : undefined
+}
+
+/** Whether with TLS, or without it, the server may say something else: `pg_hba.conf` tells them apart. */
+function isRefusal(error: unknown): error is Failure {
+  return (
+    error instanceof HandshakeFailure ||
+    (error instanceof ServerError && error.sqlState === '28000')
+  )
+}
+
+/** The obstacles of one round as one; a database that is missing everywhere is missing. */
+function together(obstacles: readonly Obstacle[]): Obstacle {
+  return {
+    reason: obstacles.map(({ reason }) => reason).join('; '),
+    hints: [...new Set(obstacles.flatMap(({ hints }) => hints))],
+    code: obstacles.every(({ code }) => code === 'DATABASE_MISSING')
+      ? 'DATABASE_MISSING'
+      : 'DATABASE_UNREACHABLE',
   }
 }
 
@@ -130,27 +197,31 @@ function obstacle(reason: string, hints: readonly string[] = []): Obstacle {
   return { reason, hints, code: 'DATABASE_UNREACHABLE' }
 }
 
-/** An error of a try: an obstacle that may go away, or thrown on. */
-function judge(error: unknown, address: Address): Obstacle {
+/** An error of a try: an obstacle that may go away, or the failure that ends the run. */
+function judge(error: unknown, address: Address): Obstacle | Failure {
   const place = describeAddress(address)
   if (error instanceof ServerError) return judgeServer(error, place)
   if (error instanceof Failure) {
     if (error.code === 'CONNECTION_LOST') return obstacle(`cannot reach ${place}: ${error.message}`)
-    throw error
+    return error
   }
   if (error instanceof Error && error.name === 'TimeoutError') {
     return obstacle(`cannot reach ${place}: no answer within ${address.connectTimeoutMs / 1000} s`)
   }
   const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
-  if (code === undefined) throw error
-  const isLocal = /^(localhost|127\.|::1$)/.test(address.host)
-  const hints =
-    isLocal && code === 'ECONNREFUSED'
-      ? [
-          `inside a container ${address.host} is the container itself: use the name of the database’s Service, or host.docker.internal`,
-        ]
-      : []
-  return obstacle(`cannot reach ${place}: ${reasons[code] ?? code}`, hints)
+  if (code === undefined) return asFailure(error)
+  return obstacle(`cannot reach ${place}: ${reasons[code] ?? code}`, hintsFor(code, address))
+}
+
+function hintsFor(code: string, { host, tls }: Address): readonly string[] {
+  if (code === 'ECONNREFUSED' && /^(localhost|127\.|::1$)/.test(host)) {
+    return [
+      `inside a container ${host} is the container itself: use the name of the database’s Service, or host.docker.internal`,
+    ]
+  }
+  return code === 'ECONNRESET' && tls.direct
+    ? ['sslnegotiation=direct needs PostgreSQL 17 or newer']
+    : []
 }
 
 const reasons: Readonly<Record<string, string>> = {
@@ -165,7 +236,7 @@ const reasons: Readonly<Record<string, string>> = {
   EACCES: 'this user may not use the socket',
 }
 
-function judgeServer(error: ServerError, place: string): Obstacle {
+function judgeServer(error: ServerError, place: string): Obstacle | Failure {
   const { said } = error
   switch (error.sqlState) {
     case '3D000':
@@ -176,11 +247,11 @@ function judgeServer(error: ServerError, place: string): Obstacle {
     case '57P02':
       return obstacle(`${place} is not ready: ${said}`)
     case '42501':
-      throw new Failure('PRIVILEGE_MISSING', `${place}: ${said}`, [
+      return new Failure('PRIVILEGE_MISSING', `${place}: ${said}`, [
         'grant connect on database DATABASE to ROLE',
       ])
     default:
-      throw new Failure('LOGIN_REFUSED', `${place}: ${said}`)
+      return new Failure('LOGIN_REFUSED', `${place}: ${said}`)
   }
 }
 

@@ -6,7 +6,7 @@ import { describeAddress, type Address } from './address.ts'
 import { cancel } from './cancel.ts'
 import { frameReader, type Answer, type Frames } from './frames.ts'
 import { ServerError } from './server-error.ts'
-import { dial } from './socket.ts'
+import { dial, type Dialled, type Way } from './socket.ts'
 
 /** Terminate: the goodbye of the protocol. PostgreSQL manual, 54.7. */
 const terminate = Buffer.from([0x58, 0, 0, 0, 4])
@@ -29,6 +29,7 @@ export class Session implements AsyncDisposable {
   /** For people: `TLS verify-full`, `no TLS`, `unix socket`. */
   readonly encryption: string
   readonly #address: Address
+  readonly #way: Way
   readonly #socket: Socket
   readonly #sql: postgres.Sql
   /** Calls that have not settled. */
@@ -42,10 +43,11 @@ export class Session implements AsyncDisposable {
   #confirmed = false
 
   /**
-   * @param socket - connected, encrypted if it is to be, nothing sent yet
+   * @param dialled - connected, encrypted if it is to be, nothing sent yet
    * @param applicationName - at most 63 bytes; what others see in `pg_stat_activity`
    */
-  constructor(socket: Socket, address: Address, applicationName: string, encryption: string) {
+  constructor(dialled: Dialled, address: Address, applicationName: string) {
+    const { socket, encryption, way } = dialled
     const { frames, read } = frameReader((answer) => {
       const call = this.#unanswered.shift()
       if (call !== undefined) call.answer = answer
@@ -54,6 +56,7 @@ export class Session implements AsyncDisposable {
     this.frames = frames
     this.encryption = encryption
     this.#address = address
+    this.#way = way
     this.#socket = socket
     // Before the driver's listeners, so that a loss is known before the driver can act on it. A query
     // sent between `error` and `close` would never settle: both latch.
@@ -115,8 +118,8 @@ export class Session implements AsyncDisposable {
 
   /** Another session with the same server. */
   async beside(applicationName: string, stop: AbortSignal): Promise<Session> {
-    const { socket, encryption } = await dial(this.#address, stop)
-    return new Session(socket, this.#address, applicationName, encryption)
+    const dialled = await dial(this.#address, stop, this.#way)
+    return new Session(dialled, this.#address, applicationName)
   }
 
   /**
@@ -128,7 +131,9 @@ export class Session implements AsyncDisposable {
     const patience = AbortSignal.timeout(cancelPatienceMs)
     // More than once: a cancel that comes between two messages on the wire hits neither.
     while (this.#unanswered.length > 0 && this.#loss === undefined && !patience.aborted) {
-      await cancel(this.#address, this.frames, patience).catch(ignore)
+      await dial(this.#address, patience, this.#way)
+        .then(({ socket }) => cancel(socket, this.frames, patience))
+        .catch(ignore)
       const { promise: answered, resolve } = Promise.withResolvers<void>()
       this.#drained = resolve
       if (this.#unanswered.length === 0) resolve()

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
-import { connect, isIP, type Socket } from 'node:net'
-import type { ConnectionOptions } from 'node:tls'
+import { connect, type Socket } from 'node:net'
 import { Failure } from '../errors.ts'
-import type { Address } from './address.ts'
+import { describeAddress, type Address } from './address.ts'
+import { beginTls, describeTls } from './tls.ts'
+import { HandshakeFailure, isTlsError } from './tls-errors.ts'
 
 /** SSLRequest: length 8, code 80877103. PostgreSQL manual, 54.2.11. */
 const sslRequest = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f])
@@ -14,85 +14,82 @@ export interface Dialled {
   readonly socket: Socket
   /** For people: `TLS verify-full`, `no TLS`, `unix socket`. */
   readonly encryption: string
+  readonly way: Way
+  /** What the socket reports later: in TLS 1.3 a server looks at a client certificate at last. */
+  readonly errors: readonly Error[]
+}
+
+export type Way = 'plain' | 'TLS'
+
+/** The ways to connect, in their order: a later one if the server refuses the one before it. */
+export function waysOf({ host, tls }: Address): readonly [Way, ...Way[]] {
+  if (host.startsWith('/') || tls.mode === 'disable') return ['plain']
+  if (tls.mode === 'allow') return ['plain', 'TLS']
+  return tls.mode === 'prefer' ? ['TLS', 'plain'] : ['TLS']
 }
 
 /**
- * Opens one connection, encrypted as `sslmode` wants it, ready for the first message.
+ * Opens one connection in one of the address's ways, ready for the first message.
  *
- * @throws {Failure} TLS_FAILED; whatever Node says of an unreachable address
+ * @throws {Failure} TLS_FAILED, if the handshake failed a HandshakeFailure; whatever Node says of an
+ *   unreachable address
  */
-export async function dial(address: Address, signal: AbortSignal): Promise<Dialled> {
+export async function dial(
+  address: Address,
+  signal: AbortSignal,
+  way: Way = waysOf(address)[0],
+): Promise<Dialled> {
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(address.connectTimeoutMs)])
   const isUnix = address.host.startsWith('/')
-  const socket = isUnix
+  const plain = isUnix
     ? connect({ path: `${address.host}/.s.PGSQL.${address.port}` })
-    : connect({ host: address.host, port: address.port, noDelay: true })
+    : connect({ host: address.ip ?? address.host, port: address.port, noDelay: true })
+  const errors: Error[] = []
+  // Also because between two steps nobody else listens, and an error unheard ends the process.
+  plain.on('error', (error) => errors.push(error))
+  let socket: Socket = plain
   const abort = (): void => {
     socket.destroy(deadline.reason instanceof Error ? deadline.reason : new Error('stopped'))
   }
   deadline.addEventListener('abort', abort, { once: true })
   try {
     deadline.throwIfAborted()
-    await event(socket, 'connect')
-    if (isUnix) return { socket, encryption: 'unix socket' }
-    socket.setKeepAlive(true, keepAlive.idleMs, keepAlive.intervalMs, keepAlive.count)
-    if (address.sslMode === 'disable') return { socket, encryption: 'no TLS' }
-    return await encrypt(socket, address, deadline)
+    await event(plain, 'connect')
+    if (isUnix) return { socket, way, encryption: 'unix socket', errors }
+    plain.setKeepAlive(true, keepAlive.idleMs, keepAlive.intervalMs, keepAlive.count)
+    if (way === 'plain' || !(await offersTls(plain, address)))
+      return { socket, way, encryption: 'no TLS', errors }
+    const node = await import('node:tls')
+    if (plain.destroyed) throw plain.errored ?? connectionClosed()
+    const encrypted = beginTls(node, plain, address).on('error', (error) => errors.push(error))
+    socket = encrypted
+    await event(encrypted, 'secureConnect')
+    // Without the agreement on the protocol another service could answer (PostgreSQL manual, 54.2.11).
+    if (address.tls.direct && encrypted.alpnProtocol !== 'postgresql')
+      throw new Failure('TLS_FAILED', `${describeAddress(address)} does not take TLS directly`)
+    return { socket, way, encryption: describeTls(address.tls), errors }
   } catch (error) {
     socket.destroy()
-    throw error
+    plain.destroy()
+    throw isTlsError(error) && socket !== plain ? new HandshakeFailure(error, address) : error
   } finally {
     deadline.removeEventListener('abort', abort)
   }
 }
 
-async function encrypt(plain: Socket, address: Address, deadline: AbortSignal): Promise<Dialled> {
-  const mode = address.sslMode
+/** Asks the server for TLS, where that is to be asked. */
+async function offersTls(plain: Socket, address: Address): Promise<boolean> {
+  const { mode, direct } = address.tls
+  if (direct) return true
   plain.write(sslRequest)
   const answer = await firstByte(plain)
-  if (answer !== 'S') {
-    if (mode === 'prefer' || mode === 'allow') return { socket: plain, encryption: 'no TLS' }
-    throw new Failure('TLS_FAILED', `the server does not offer TLS, and sslmode is ${mode}`)
-  }
-  const verifies = mode === 'verify-ca' || mode === 'verify-full'
-  const options: ConnectionOptions = {
-    socket: plain,
-    rejectUnauthorized: verifies,
-    // Without it Node checks an IP address against the name `localhost`.
-    host: address.host,
-    ...(isIP(address.host) === 0 ? { servername: address.host } : {}),
-    ...(address.sslRootCert === undefined ? {} : { ca: readCertificates(address.sslRootCert) }),
-    ...(mode === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}),
-  }
-  // Loaded only here: it is the largest of Node's modules that a run may need.
-  const { connect: connectTls } = await import('node:tls')
-  const socket = connectTls(options)
-  const abort = (): void => {
-    socket.destroy(new Error('timed out'))
-  }
-  deadline.addEventListener('abort', abort, { once: true })
-  try {
-    await event(socket, 'secureConnect')
-  } catch (error) {
-    socket.destroy()
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-    if (!verifies) throw error
-    throw new Failure(
-      'TLS_FAILED',
-      `the server’s certificate does not pass sslmode ${mode} (${code})`,
-    )
-  } finally {
-    deadline.removeEventListener('abort', abort)
-  }
-  return { socket, encryption: `TLS ${mode}` }
-}
-
-function readCertificates(path: string): Buffer {
-  try {
-    return readFileSync(path)
-  } catch {
-    throw new Failure('TLS_FAILED', `cannot read the file that sslrootcert names`)
-  }
+  if (answer === 'S') return true
+  // E: the server could not start a process; its text is not to be trusted (CVE-2024-10977).
+  if (answer === 'E') throw connectionClosed()
+  const place = describeAddress(address)
+  if (answer !== 'N') throw new Failure('TLS_FAILED', `what answers at ${place} is no PostgreSQL`)
+  if (mode === 'allow' || mode === 'prefer') return false
+  throw new Failure('TLS_FAILED', `${place} does not offer TLS, and sslmode is ${mode}`)
 }
 
 /** Resolves with the event, rejects with the socket's error or end. */
@@ -108,7 +105,6 @@ function event(socket: Socket, name: 'connect' | 'secureConnect'): Promise<void>
     socket.on('error', failed).on('close', closed).on(name, ready)
   })
 }
-
 /** The one byte with which the server answers an SSLRequest; whatever follows it stays unread. */
 function firstByte(socket: Socket): Promise<string> {
   return new Promise((resolve, reject) => {

@@ -326,6 +326,11 @@ test('the unix socket is an address, too', async () => {
     '1 file applied',
     'unix socket',
   )
+  // The driver would read some of these by itself, and PGTARGETSESSIONATTRS whatever it is told.
+  const ask = `process.on('exit', () => {
+    const left = Object.keys(process.env).filter((name) => name.startsWith('PG'))
+    console.log('left of PG:', left.join() || 'none')
+  })`
   assertSucceeded(
     await run({
       PGHOST: dir,
@@ -333,8 +338,14 @@ test('the unix socket is an address, too', async () => {
       PGUSER: 'postgres',
       PGMAX: '0',
       PGFETCH_TYPES: 'x',
-      PGTARGETSESSIONATTRS: 'no',
+      PGIDLE_TIMEOUT: '1',
+      PGSSL: 'require',
+      PGTARGETSESSIONATTRS: 'primary',
+      PGAPPNAME: canary,
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(ask)}`,
     }),
     'nothing to do',
+    /^left of PG: none$/m,
+    'application_name (PGAPPNAME) is ignored: sessions are called lockstep/RUN/POD',
   )
 })

@@ -15,15 +15,14 @@ import { runProgram } from '../support/program.ts'
 const never = new AbortController().signal
 
 function addressOf(url: string): Address {
-  const { address } = readAddress({ DATABASE_URL: url })
+  const [address] = readAddress({ DATABASE_URL: url }).addresses
   assert.ok(address)
   return address
 }
 
 async function open(url: string): Promise<Session> {
   const address = addressOf(url)
-  const { socket, encryption } = await dial(address, never)
-  return new Session(socket, address, 'lockstep/test', encryption)
+  return new Session(await dial(address, never), address, 'lockstep/test')
 }
 
 /** A session that may set things. */
@@ -194,4 +193,37 @@ test('a pooler is refused before anything has been set or locked', async () => {
   })
   assertFailed(ran, 64, 'POOLER_BETWEEN', 'is a connection pooler')
   assert.deepEqual(await db.sql(`select to_regnamespace('lockstep') as ledger`), [{ ledger: null }])
+})
+
+test('what the driver would read from the environment by itself changes nothing', async () => {
+  await using db = await freshDatabase()
+  const wrong = {
+    PGMAX: '0',
+    PGSSL: 'require',
+    PGSSLNEGOTIATION: 'direct',
+    PGIDLE_TIMEOUT: '1',
+    PGCONNECT_TIMEOUT: '-1',
+    PGMAX_LIFETIME: '1',
+    PGMAX_PIPELINE: '0',
+    PGBACKOFF: 'x',
+    PGKEEP_ALIVE: 'x',
+    PGPREPARE: 'x',
+    PGDEBUG: 'x',
+    PGFETCH_TYPES: 'x',
+    PGPUBLICATIONS: 'x',
+    PGAPPNAME: 'x',
+    PGHOST: 'nowhere.invalid',
+    PGUSERNAME: 'x',
+    PGPASSWORD: 'x',
+  }
+  const kept = { ...process.env }
+  try {
+    Object.assign(process.env, wrong)
+    await using session = await openConfirmed(db)
+    const name = `current_setting('application_name') as name`
+    assert.deepEqual([...(await session.query(`select ${name}`))], [{ name: 'lockstep/test' }])
+  } finally {
+    for (const name of Object.keys(wrong)) delete process.env[name]
+    Object.assign(process.env, kept)
+  }
 })

@@ -28,6 +28,10 @@ export interface Server extends AsyncDisposable {
   stop(mode?: 'fast' | 'immediate'): Promise<void>
   /** Starts it again on the same data, port and socket. */
   start(): Promise<void>
+  /** Writes files into the data folder, as the server's own. */
+  write(files: Readonly<Record<string, string>>): void
+  /** Lets the server read its configuration again, certificates and `pg_hba.conf` too. */
+  reload(): Promise<void>
 }
 
 export const superuserPassword = 'canary-of-the-superuser'
@@ -97,8 +101,23 @@ export async function startServer(major: number, settings = ['fsync=off']): Prom
     await running?.gone
     running = undefined
   }
+  const write = (files: Readonly<Record<string, string>>): void => {
+    for (const [name, text] of Object.entries(files)) {
+      const path = join(data, name)
+      writeFileSync(path, text)
+      chmodSync(path, 0o600)
+      if (isRoot) chownSync(path, unprivilegedId, unprivilegedId)
+    }
+  }
+  const reload = async (): Promise<void> => {
+    const reloaded = running?.says('reloading configuration files')
+    running?.child.kill('SIGHUP')
+    await reloaded
+  }
   await start()
   return {
+    write,
+    reload,
     url: `postgres://postgres:${superuserPassword}@127.0.0.1:${port}/postgres`,
     socketFolder: home,
     port,
@@ -151,26 +170,35 @@ function launch(programs: string, data: string) {
     ...identity,
     stdio: ['ignore', 'ignore', 'pipe'],
   })
-  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-  const ready = new Promise<void>((resolve, reject) => {
-    let log = ''
-    const timer = setTimeout(
-      () => reject(new Error(`PostgreSQL is not ready: ${log}`)),
-      readyWithinMs,
-    )
-    child.stderr.on('data', (chunk: Buffer) => {
-      if (log.length < 20_000) log += chunk.toString()
-      if (!log.includes('database system is ready to accept connections')) return
-      clearTimeout(timer)
-      resolve()
-    })
-    child.once('error', reject)
-    void gone.then(() => {
-      clearTimeout(timer)
-      reject(new Error(`PostgreSQL ended: ${log}`))
-    })
+  const gone = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve()).once('error', () => resolve())
   })
-  return { child, ready, gone }
+  let log = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    log = (log + chunk.toString()).slice(-20_000)
+  })
+  /** Resolves when the server logs this, from now on. */
+  const says = (text: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new Error(`PostgreSQL does not say “${text}”: ${log}`)),
+        readyWithinMs,
+      )
+      let said = ''
+      child.stderr.on('data', function listen(chunk: Buffer) {
+        said += chunk.toString()
+        if (!said.includes(text)) return
+        child.stderr.off('data', listen)
+        clearTimeout(timer)
+        resolve()
+      })
+      void gone.then(() => {
+        clearTimeout(timer)
+        reject(new Error(`PostgreSQL ended: ${log}`))
+      })
+    })
+  const ready = says('database system is ready to accept')
+  return { child, ready, gone, says }
 }
 
 /** A port that the system has just chosen; PostgreSQL itself cannot ask for one. */

@@ -3,7 +3,6 @@ import { test } from 'node:test'
 import {
   defaults,
   meaningOf,
-  nearest,
   readConfig,
   readLogConfig,
   variableOfFlag,
@@ -26,7 +25,7 @@ function refused(env: Readonly<Record<string, string>>): string {
 }
 
 test('nothing but an address is needed', () => {
-  const { address, ...config } = read({})
+  const { addresses, ...config } = read({})
   assert.deepEqual(config, {
     dir: 'sql',
     schema: 'lockstep',
@@ -42,11 +41,14 @@ test('nothing but an address is needed', () => {
     maxFileBytes: 2 ** 30,
     warnings: [],
   })
-  assert.equal(address.host, 'host')
+  assert.deepEqual(
+    addresses.map(({ host }) => host),
+    ['host'],
+  )
 })
 
 test('each variable reaches its own setting', () => {
-  const { address: _, ...config } = read({
+  const { addresses: _, ...config } = read({
     LOCKSTEP_DIR: 'migrations',
     LOCKSTEP_SCHEMA: 'crm',
     LOCKSTEP_CONNECT_WAIT: '1s',
@@ -118,7 +120,7 @@ test('every mistake of an address that can be taken apart is told, beside those 
     DATABASE_URL: `postgres://a,b:0/${canary}?sslmode=${canary}&connect_timeout=${canary}`,
     LOCKSTEP_BASELINE: canary,
   })
-  const problems = ['several hosts', 'port', 'sslmode', 'connect_timeout', 'no user', 'BASELINE']
+  const problems = ['port', 'sslmode', 'connect_timeout', 'no user', 'BASELINE']
   for (const problem of problems) assert.match(said, new RegExp(problem))
   assert.doesNotMatch(said, new RegExp(canary, 'i'))
 })
@@ -136,6 +138,8 @@ test('an address that is missing is a mistake, and so is one under a name that i
   const mistyped = failureOf('CONFIG_INVALID', () => readConfig({ DATABASE_URI: canary }))
   assert.match(told(mistyped), /DATABASE_URI is set; is DATABASE_URL meant\?/)
   assert.doesNotMatch(told(mistyped), new RegExp(canary))
+  const file = failureOf('CONFIG_INVALID', () => readConfig({ DATABASE_URL_FIEL: canary }))
+  assert.match(told(file), /DATABASE_URL_FIEL is set; is DATABASE_URL_FILE meant\?/)
   assert.deepEqual(read({ DATABASE_URI: canary }).warnings, [])
 })
 
@@ -354,22 +358,3 @@ for (const [env, format, level] of [
     assert.deepEqual(readLogConfig(env), { format, level })
   })
 }
-
-for (const [word, meant] of [
-  ['migrate', 'migrate'],
-  ['migrat', 'migrate'],
-  ['imgrate', 'migrate'],
-  ['stats', 'status'],
-  ['sttaus', 'status'],
-  ['mgrt', undefined], // three letters are missing
-  ['', undefined],
-  ['deploy', undefined],
-] as const) {
-  test(`“${word}” is near ${meant ?? 'nothing'}`, () => {
-    assert.equal(nearest(word, ['migrate', 'status']), meant)
-  })
-}
-
-test('of several near names the nearest is meant', () => {
-  assert.equal(nearest('abcd', ['abxy', 'abcx', 'abyx']), 'abcx')
-})

@@ -4,6 +4,7 @@ import { join, posix } from 'node:path'
 import { test } from 'node:test'
 import { defaults } from '../../src/config.ts'
 import { failures } from '../../src/errors.ts'
+import { known } from '../../src/postgres/parameters.ts'
 import { everyEvent } from '../support/events.ts'
 
 const root = join(import.meta.dirname, '..', '..')
@@ -71,7 +72,7 @@ for (const [rule, who, what] of [
   [
     'src/postgres knows no log and no cluster',
     /^postgres\//,
-    /^(postgres\/|files\/|(decide|errors|events|pause|phrases)\.ts$|node:|postgres$)/,
+    /^(postgres\/|files\/|(decide|errors|events|nearest|pause|phrases)\.ts$|node:|postgres$)/,
   ],
 ] as const) {
   test(rule, () => {
@@ -153,4 +154,12 @@ test('the table of the README has every variable with its default, and no other'
   const found = rows.filter((row) => /^(LOCKSTEP|MIGRATION)_/.test(row))
   const expected = Object.entries(defaults).map(([name, value]) => `${name} ${value}`)
   assert.deepEqual(found.toSorted(), expected.toSorted())
+})
+
+test('docs/address.md names what becomes of every parameter of libpq', () => {
+  const page = read('docs/address.md')
+  const plain = new Set(['host', 'hostaddr', 'port', 'user', 'password', 'passfile', 'dbname'])
+  for (const name of known.keys()) {
+    if (!plain.has(name)) assert.match(page, new RegExp(`[\`=?&]${name}\\b`), name)
+  }
 })
