@@ -1,11 +1,12 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
+import { Authority } from '../test/support/certificates.ts'
 import { startServer } from '../test/support/server.ts'
 import { peakMbOf, timeOf, type Program } from './process.ts'
 import { findPsql, type Psql } from './psql.ts'
 import { describeMachine, tableOf, type Row } from './report.ts'
-import { makeWorkload, type Workload } from './workload.ts'
+import { makeLargeFile, makeWorkload, type Workload } from './workload.ts'
 
 /**
  * Measures Lockstep beside psql, as whole processes and in the same rounds: absolute times drift
@@ -17,9 +18,12 @@ import { makeWorkload, type Workload } from './workload.ts'
 const files = 200
 const noOpRounds = Number(process.env['BENCH_NO_OP_ROUNDS'] ?? 11)
 const freshRounds = Number(process.env['BENCH_FRESH_ROUNDS'] ?? 7)
+const watchRounds = Number(process.env['BENCH_WATCH_ROUNDS'] ?? 5)
 const memoryRuns = 3
 const bundle = join(import.meta.dirname, '..', 'dist', 'lockstep.mjs')
 const resultsFile = join(import.meta.dirname, 'results.md')
+
+const withTls = { PGSSLMODE: 'require' }
 
 /** What all measurements share. */
 interface Bench {
@@ -34,6 +38,9 @@ interface Bench {
 async function main(stop: AbortSignal): Promise<void> {
   const psql = findPsql()
   await using server = await startServer(18, ['fsync=on'])
+  const { cert, key } = await (await Authority.create('bench')).sign({ name: 'localhost' })
+  server.write({ 'server.crt': cert, 'server.key': key, 'postgresql.conf': 'ssl=on\n' })
+  await server.reload()
   using workload = makeWorkload(files)
   const client = postgres(server.url, { max: 1, onnotice: () => undefined })
   try {
@@ -47,7 +54,11 @@ async function main(stop: AbortSignal): Promise<void> {
       admin: (statement) => client.unsafe(statement),
       stop,
     }
-    const table = tableOf([...(await measureNoOp(bench)), await measureFresh(bench)])
+    const table = tableOf([
+      ...(await measureNoOp(bench)),
+      await measureFresh(bench),
+      await measureWatch(bench),
+    ])
     console.log(`${machine.join('\n')}\n\n${table}`)
     writeFileSync(resultsFile, resultsOf(machine, table))
   } finally {
@@ -66,15 +77,26 @@ async function measureNoOp(bench: Bench): Promise<Row[]> {
   const ours = lockstep(bench, 'bench_lockstep', '"outcome":"nothing-to-do"')
   const node: Program = { command: process.execPath, args: ['-e', '0'], env: {}, says: '' }
   const theirs = psql && psqlWith(bench, psql, 'bench_psql', bench.workload.noOpScript)
-  const [oursMs = [], nodeMs = [], psqlMs] = await interleaved(
+  const encrypted = { ...ours, env: { ...ours.env, ...withTls } }
+  const [oursMs = [], tlsMs = [], nodeMs = [], psqlMs] = await interleaved(
     noOpRounds,
-    [ours, node, ...(theirs ? [theirs] : [])].map((program) => () => timeOf(program, stop)),
+    [ours, encrypted, node, ...(theirs ? [theirs] : [])].map(
+      (program) => () => timeOf(program, stop),
+    ),
   )
   const peakOf = (program: Program): Promise<number> => highest(() => peakMbOf(program, stop))
   const goals = { ratioGoal: 3.2, peakGoalMb: 60 }
   return [
-    { workload: 'nothing to do', oursMs, psqlMs, peakMb: await peakOf(ours), ...goals },
-    { workload: 'bare `node -e 0`', oursMs: nodeMs, psqlMs, peakMb: await peakOf(node) },
+    { workload: 'nothing to do', oursMs, besideMs: psqlMs, peakMb: await peakOf(ours), ...goals },
+    { workload: 'bare `node -e 0`', oursMs: nodeMs, besideMs: psqlMs, peakMb: await peakOf(node) },
+    {
+      workload: 'nothing to do, with TLS',
+      oursMs: tlsMs,
+      beside: 'without TLS',
+      besideMs: oursMs,
+      ratioGoal: 1.25,
+      peakMb: await peakOf(encrypted),
+    },
   ]
 }
 
@@ -98,7 +120,32 @@ async function measureFresh(bench: Bench): Promise<Row> {
     ),
   )
   const peakMb = await highest(() => onEmpty(() => peakMbOf(ours, stop)))
-  return { workload: 'fresh', oursMs, psqlMs, peakMb, ratioGoal: 1 }
+  return { workload: 'fresh', oursMs, besideMs: psqlMs, peakMb, ratioGoal: 1 }
+}
+
+/** One large file, watched and not: what the second connection and the heartbeats cost. */
+async function measureWatch(bench: Bench): Promise<Row> {
+  const { admin, stop } = bench
+  using workload = makeLargeFile()
+  const database = 'bench_watch'
+  const asIn = (env: Readonly<Record<string, string>>): Program => {
+    const program = lockstep({ ...bench, workload }, database, '"outcome":"applied"')
+    return { ...program, env: { ...program.env, ...env } }
+  }
+  const onEmpty = async (program: Program): Promise<number> => {
+    await admin(`create database ${database}`)
+    const tookMs = await timeOf(program, stop)
+    await admin(`drop database ${database} with (force)`)
+    return tookMs
+  }
+  const watched = asIn({ LOCKSTEP_HEARTBEAT: '1s' })
+  const alone = asIn({ LOCKSTEP_HEARTBEAT: '1h', LOCKSTEP_LOCK_TIMEOUT: '0' })
+  const [oursMs = [], besideMs] = await interleaved(
+    watchRounds,
+    [watched, alone].map((program) => () => onEmpty(program)),
+  )
+  const beside = 'not watched'
+  return { workload: '100 MB file, a line a second', oursMs, beside, besideMs, ratioGoal: 1.02 }
 }
 
 /** One round of all to warm up, then the rounds that count; for each the figures of its rounds. */
@@ -121,7 +168,11 @@ async function highest(measure: () => Promise<number>): Promise<number> {
   return Math.max(...figures)
 }
 
-function lockstep({ url, workload }: Bench, database: string, says: string): Program {
+function lockstep(
+  { url, workload }: { readonly url: string; readonly workload: { readonly dir: string } },
+  database: string,
+  says: string,
+): Program {
   return {
     command: process.execPath,
     args: [bundle],
@@ -129,6 +180,7 @@ function lockstep({ url, workload }: Bench, database: string, says: string): Pro
       DATABASE_URL: new URL(database, url).href,
       LOCKSTEP_DIR: workload.dir,
       LOCKSTEP_LOG_FORMAT: 'json',
+      PGSSLMODE: 'disable',
     },
     says,
   }
@@ -145,6 +197,7 @@ function psqlWith({ url }: Bench, psql: Psql, database: string, script: string):
       PGUSER: username,
       PGPASSWORD: password,
       PGDATABASE: database,
+      PGSSLMODE: 'disable',
     },
     says: '',
   }
@@ -159,7 +212,7 @@ ${machine.map((line) => `- ${line}`).join('\n')}
 
 ${files} files of about 1 kB in groups of four: a table with comments; columns and checks; two indexes, one
 partial; a foreign key. Times are medians of whole processes, from start to exit, after one round that
-does not count; the ratio is the median over the rounds of lockstep / psql in the same round.
+does not count; the ratio is the median over the rounds of lockstep / what it stands beside in the same round.
 
 ${table}
 
@@ -167,10 +220,13 @@ ${table}
   and compares them with the files.
 - fresh: psql reads one script, with \`begin\`, the file, its history row and \`commit\` for each file, and
   goes on without a question; Lockstep locks, plans, fences, records and verifies.
+- with TLS: \`sslmode=require\`, a certificate of an elliptic curve.
+- 100 MB file: 500,000 inserts in one file, with a look from the second connection each half second and a
+  line each second, beside the same without any.
 - Peak memory is that of the Lockstep process (VmHWM; elsewhere than on Linux ru_maxrss), the highest of
   ${memoryRuns} runs of their own.
 
-To repeat: \`make bench\`; with more rounds \`BENCH_NO_OP_ROUNDS=31 BENCH_FRESH_ROUNDS=15 make bench\`.
+To repeat: \`make bench\`; with more rounds \`BENCH_NO_OP_ROUNDS=31 BENCH_FRESH_ROUNDS=15 BENCH_WATCH_ROUNDS=9 make bench\`.
 `
 }
 

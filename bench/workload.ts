@@ -37,6 +37,19 @@ export function makeWorkload(files: number): Workload {
   }
 }
 
+function rowOf(id: number): string {
+  return `insert into events values (${String(id).padStart(8)}, '${'x'.repeat(158)}');\n`
+}
+
+/** A folder of one file of 100 MB. */
+export function makeLargeFile(): Disposable & { readonly dir: string } {
+  const dir = mkdtempSync(join(tmpdir(), 'lockstep-bench-'))
+  const lines = Array.from({ length: 500_000 }, (_, index) => rowOf(index))
+  const text = ['create table events (id bigint, note text);\n', ...lines].join('')
+  writeFileSync(join(dir, '0001_events.sql'), text)
+  return { dir, [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }) }
+}
+
 function fileOf(index: number): { name: string; text: string } {
   const group = Math.floor(index / 4)
   const forms = [createTable, addColumns, addIndexes, addForeignKey]
