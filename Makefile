@@ -38,6 +38,10 @@ $(BUNDLE): $(INSTALLED) Makefile package.json $(shell find src -type f)
 demo: $(BUNDLE) ## a throw-away PostgreSQL, migrated from sql/, with every checkpoint line
 	@node test/demo.ts
 
+.PHONY: demo-waiting
+demo-waiting: $(BUNDLE) ## a migration that a backend holds up, and a second runner that waits for it
+	@node test/demo-waiting.ts
+
 .PHONY: build
 build: $(BUNDLE) ## dist/lockstep.mjs and its lazy chunks
 

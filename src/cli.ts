@@ -48,7 +48,11 @@ export async function runCli(shell: Shell): Promise<number> {
   }
 
   const begunMs = performance.now()
-  const run = { id: randomBytes(4).toString('hex'), pod: shell.env['POD_NAME'] ?? hostname() }
+  const run = {
+    id: randomBytes(4).toString('hex'),
+    pod: shell.env['POD_NAME'] ?? hostname(),
+    isAttended: shell.isTerminal,
+  }
   const request = readRequest(shell)
   const isStatus = !(request instanceof Failure) && request.command === 'status'
   const env = request instanceof Failure ? shell.env : request.env
@@ -64,10 +68,10 @@ export async function runCli(shell: Shell): Promise<number> {
   shell.onCrash((thrown) => shell.exit(end({ kind: 'failed', failure: asFailure(thrown) })))
   try {
     if (request instanceof Failure) throw request
-    const stop = stopWithFailure(shell.stop)
     if (!isStatus)
       tell({ checkpoint: 'start', programVersion, run: run.id, command: request.command })
     const config = readConfig(env)
+    const stop = stopWithFailure(shell.stop, config.deadlineMs)
     for (const text of config.warnings) tell({ checkpoint: 'warning', text })
     if (isStatus) return await status(config, run, quiet(tell), stop, { ...request, ...shell })
     return end(await migrate(config, run, tell, stop))
@@ -138,7 +142,7 @@ function readRequest({ args, env }: Shell): Request | Failure {
 }
 
 /** The core ends with the reason of its signal: a failure that says what happened. */
-function stopWithFailure(signal: AbortSignal): AbortSignal {
+function stopWithFailure(signal: AbortSignal, deadlineMs: number | undefined): AbortSignal {
   const stop = new AbortController()
   const abort = (): void => {
     stop.abort(
@@ -150,6 +154,13 @@ function stopWithFailure(signal: AbortSignal): AbortSignal {
   }
   if (signal.aborted) abort()
   else signal.addEventListener('abort', abort, { once: true })
+  if (deadlineMs !== undefined) {
+    const over = new Failure(
+      'DEADLINE_OVER',
+      `LOCKSTEP_DEADLINE is over after ${deadlineMs / 1000} s`,
+    )
+    setTimeout(() => stop.abort(over), deadlineMs).unref()
+  }
   return stop.signal
 }
 

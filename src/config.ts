@@ -13,6 +13,9 @@ export interface Config {
   readonly runnerWaitMs: number
   readonly lockTimeoutMs: number
   readonly statementTimeoutMs: number
+  readonly retryWaitMs: number
+  /** For the whole run. */
+  readonly deadlineMs: number | undefined
   readonly heartbeatMs: number
   readonly outOfOrder: 'refuse' | 'allow'
   readonly baseline: 'auto' | 'ignore'
@@ -77,6 +80,10 @@ export const variables = {
   LOCKSTEP_STATEMENT_TIMEOUT: duration({
     desc: 'PostgreSQL’s `statement_timeout` for each file; 0 is none',
   }),
+  LOCKSTEP_RETRY_WAIT: duration({
+    desc: 'how long in all a file is retried on lock time-outs and deadlocks',
+  }),
+  LOCKSTEP_DEADLINE: duration({ desc: 'for the whole run, below the Job’s own; 0 is none' }),
   LOCKSTEP_HEARTBEAT: duration({ desc: 'longest silence while something takes long' }),
   LOCKSTEP_OUT_OF_ORDER: oneOf(
     'refuse',
@@ -118,6 +125,8 @@ export const defaults: Readonly<Record<VariableName, string>> = {
   LOCKSTEP_RUNNER_WAIT: '15m',
   LOCKSTEP_LOCK_TIMEOUT: '5s',
   LOCKSTEP_STATEMENT_TIMEOUT: '0',
+  LOCKSTEP_RETRY_WAIT: '5m',
+  LOCKSTEP_DEADLINE: '0',
   LOCKSTEP_HEARTBEAT: '10s',
   LOCKSTEP_OUT_OF_ORDER: 'refuse',
   LOCKSTEP_BASELINE: 'auto',
@@ -168,14 +177,29 @@ export function readConfig(environment: Env): Config {
     runnerWaitMs: values.LOCKSTEP_RUNNER_WAIT,
     lockTimeoutMs: values.LOCKSTEP_LOCK_TIMEOUT,
     statementTimeoutMs: values.LOCKSTEP_STATEMENT_TIMEOUT,
+    retryWaitMs: values.LOCKSTEP_RETRY_WAIT,
+    deadlineMs: values.LOCKSTEP_DEADLINE === 0 ? undefined : values.LOCKSTEP_DEADLINE,
     // Below a tenth of a second a heartbeat is noise, and 0 would be a loop.
     heartbeatMs: Math.max(values.LOCKSTEP_HEARTBEAT, 100),
     outOfOrder: values.LOCKSTEP_OUT_OF_ORDER,
     baseline: values.LOCKSTEP_BASELINE,
     maxFileBytes: values.LOCKSTEP_MAX_FILE_SIZE,
-    warnings: [...read.warnings, ...names.warnings],
+    warnings: [...read.warnings, ...names.warnings, ...cutWaits(env, values)],
   }
 }
+
+/** Waits that were asked for, and that the deadline cuts. */
+function cutWaits(
+  env: Env,
+  values: Readonly<Record<(typeof waits)[number] | 'LOCKSTEP_DEADLINE', number>>,
+): string[] {
+  const deadlineMs = values.LOCKSTEP_DEADLINE
+  return waits
+    .filter((name) => env[name] !== undefined && deadlineMs > 0 && values[name] > deadlineMs)
+    .map((name) => `${name} is longer than LOCKSTEP_DEADLINE, which cuts it`)
+}
+
+const waits = ['LOCKSTEP_CONNECT_WAIT', 'LOCKSTEP_RUNNER_WAIT', 'LOCKSTEP_RETRY_WAIT'] as const
 
 /** How to log, as far as the environment can be read: its own mistakes must be told somehow. */
 export function readLogConfig(environment: Env): LogConfig {

@@ -1,6 +1,7 @@
 import { Failure } from './errors.ts'
 import type { Baseline, Folder, Migration } from './files/folder.ts'
 import { compareNames } from './files/name.ts'
+import { count } from './phrases.ts'
 
 /** A row of the ledger, as far as deciding needs it. Rows come in the order of their ids. */
 export interface LedgerRow {
@@ -250,10 +251,6 @@ function refused(
 function names(rows: readonly LedgerRow[]): string {
   const shown = rows.slice(0, 5).map((row) => row.name)
   return rows.length > shown.length ? `${shown.join(', ')}, ...` : shown.join(', ')
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`
 }
 
 function short(checksum: string | undefined): string {

@@ -131,6 +131,21 @@ export const failures = {
     means: 'a file copies from or to the client, which has no data to give or take',
     todo: 'write INSERT statements (pg_dump --inserts), or COPY from a file on the server',
   },
+  FILE_LOSES_CONNECTION: {
+    exit: 1,
+    means: 'the connection ended twice inside the same file: it may be what the server cannot bear',
+    todo: 'look at the server’s log, and split the file or give the server what it lacks',
+  },
+  DEADLINE_IN_FILE: {
+    exit: 1,
+    means: 'LOCKSTEP_DEADLINE was over inside a file: a retry would be cut at the same place',
+    todo: 'raise LOCKSTEP_DEADLINE, or split the file',
+  },
+  SAME_FILES_FAILED: {
+    exit: 1,
+    means: 'another runner failed with the same files while this one waited for it',
+    todo: 'look at the log of that run; what it names must be mended first',
+  },
   VERIFY_FAILED: {
     exit: 1,
     means: 'after the last file the ledger did not show what had been applied',
@@ -160,6 +175,11 @@ export const failures = {
     exit: 75,
     means: 'another runner held the lock for longer than LOCKSTEP_RUNNER_WAIT',
     todo: 'look at the other runner; run again when it is done',
+  },
+  DEADLINE_OVER: {
+    exit: 75,
+    means: 'LOCKSTEP_DEADLINE was over while the run waited',
+    todo: 'run again when what it waited for is done',
   },
   INTERRUPTED: {
     exit: 75,

@@ -25,13 +25,61 @@ export type Event =
   | { checkpoint: 'waiting'; reason: string; waitedMs: number; more: readonly string[] }
   | { checkpoint: 'lock'; waitedMs: number }
   | { checkpoint: 'plan'; covered: readonly string[]; pending: readonly string[] }
-  | { checkpoint: 'running'; file: string; runningMs: number }
-  | { checkpoint: 'applied'; file: string; durationMs: number; covers: number }
+  | {
+      checkpoint: 'running'
+      file: string
+      runningMs: number
+      waitEvent: string | undefined
+      progress: Progress | undefined
+    }
+  | {
+      checkpoint: 'blocked'
+      file: string
+      runningMs: number
+      waitsFor: LockRequest | undefined
+      blockers: readonly Blocker[]
+    }
+  | {
+      checkpoint: 'retry'
+      file: string
+      reason: string
+      pauseMs: number
+      leftMs: number
+      blockers: readonly Blocker[]
+    }
+  | { checkpoint: 'lost'; reason: string; file: string | undefined }
+  | { checkpoint: 'applied'; file: string; durationMs: number; covers: number; warnings: number }
   | { checkpoint: 'note'; text: string }
   | { checkpoint: 'warning'; text: string }
   | { checkpoint: 'verified'; head: string; files: number }
   | { checkpoint: 'failed'; failure: Failure }
   | { checkpoint: 'done'; outcome: Outcome; durationMs: number }
+
+/** Of `pg_stat_progress_*`. PostgreSQL manual, 27.4. */
+export interface Progress {
+  /** `CREATE INDEX`, `VACUUM`, `CLUSTER`, `COPY`, `ANALYZE`. */
+  readonly command: string
+  readonly phase: string | undefined
+  readonly percent: number | undefined
+  readonly rows: number | undefined
+}
+
+/** A lock that is waited for: `ACCESS EXCLUSIVE` on `public.leads`. */
+export interface LockRequest {
+  readonly mode: string
+  readonly on: string
+}
+
+/** Who stands in the way. A prepared transaction has no process: its pid is 0. */
+export interface Blocker {
+  readonly pid: number
+  readonly application: string | undefined
+  readonly user: string | undefined
+  readonly state: string | undefined
+  readonly stateMs: number | undefined
+  /** What it holds, or waits for in front of us. */
+  readonly mode: string | undefined
+}
 
 /** How a run ended: the last line, the exit code. */
 export type Outcome =

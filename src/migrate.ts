@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import type { Config } from './config.ts'
 import {
   decide,
@@ -11,21 +10,29 @@ import {
 import { asFailure, Failure } from './errors.ts'
 import type { Outcome, Tell } from './events.ts'
 import { readFolder, type Folder } from './files/folder.ts'
-import { apply, type Terms, type Work } from './postgres/apply.ts'
-import { Connecting } from './postgres/connect.ts'
+import { Losses } from './losses.ts'
+import { Patience } from './patience.ts'
+import { letFailureRest, sameFilesFailed, setChecksum } from './predecessor.ts'
+import { applyAll } from './postgres/apply.ts'
+import { Connecting, type Connected } from './postgres/connect.ts'
+import { worksOf, type Terms, type Work } from './postgres/envelope.ts'
 import {
   ensureLedger,
+  failedRun,
   findObjects,
   flushLedger,
   look,
   recordEnd,
   recordStart,
   type Ledger,
+  type LedgerEntry,
   type Run,
+  type RunEnd,
 } from './postgres/ledger.ts'
 import { lockKey, takeTurn } from './postgres/lock.ts'
 import type { Session } from './postgres/session.ts'
 import { serverMajor, sessionSettings } from './postgres/settings.ts'
+import { Watch } from './postgres/watch.ts'
 
 /**
  * Brings a database to what a folder of SQL files says.
@@ -36,11 +43,13 @@ import { serverMajor, sessionSettings } from './postgres/settings.ts'
  *  3. The lock, by polling. Whoever finds everything done meanwhile leaves without it.
  *  4. Under the lock the ledger is read again and the plan is made that counts. What cannot be
  *     done is refused before anything has been written. The ledger itself is made if need be.
- *  5. Each file is one transaction together with its ledger row: both are there, or neither. The
- *     first failure ends the run; what was applied before it stays applied and recorded.
+ *  5. Each file is one transaction together with its ledger row: both are there, or neither. A
+ *     file that met a lock or a deadlock is tried again; any other failure ends the run, and what
+ *     was applied before it stays applied and recorded.
  *  6. The ledger is read once more and must show the plan.
  *
- * The lock has no release: it ends with the session, and the session with this function.
+ * A lost connection is never guessed about: the story begins again from the connection, and the
+ * ledger says how far it had come. The lock has no release: it ends with the session.
  *
  * @throws {Failure}
  */
@@ -50,123 +59,190 @@ export async function migrate(
   tell: Tell,
   stop: AbortSignal,
 ): Promise<Outcome> {
-  await using connecting = new Connecting(config, run, tell, stop)
+  const losses = new Losses(config.connectWaitMs)
+  await using first = new Connecting(config, run, tell, stop)
   const folder = await readFolder(config.dir, config.maxFileBytes)
   tellFolder(folder, tell)
-  const { session, seen } = await connecting.result
+  const trip: Trip = {
+    config,
+    folder,
+    run,
+    tell,
+    stop,
+    losses,
+    told: [],
+    begun: undefined,
+    isRecorded: false,
+  }
+  for (let connecting = first; ; connecting = new Connecting(config, run, tell, stop)) {
+    try {
+      await using connected = connecting
+      return await attempt(trip, await connected.result)
+    } catch (error) {
+      const failure = asFailure(error)
+      if (failure.code !== 'CONNECTION_LOST') throw withProgress(failure, trip.told)
+      tell({ checkpoint: 'lost', reason: failure.message, file: trip.begun })
+      trip.begun = undefined
+      await losses.wait(withProgress(failure, trip.told), stop)
+    }
+  }
+}
 
+/** A run as it goes on over connections. */
+interface Trip {
+  readonly config: Config
+  readonly folder: Folder
+  readonly run: Run
+  readonly tell: Tell
+  readonly stop: AbortSignal
+  readonly losses: Losses
+  /** Files whose COMMIT has been answered, as people were told. */
+  readonly told: string[]
+  /** The file that the server has come to. */
+  begun: string | undefined
+  /** The ledger has a row of this run. */
+  isRecorded: boolean
+}
+
+/** A ledger that shows everything. */
+interface Done {
+  readonly decision: UpToDate
+  readonly rows: readonly LedgerEntry[]
+}
+
+/** Steps 2 to 6, on one connection. */
+async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcome> {
+  const { config, folder, run, tell, stop } = trip
   const judge = (ledger: Ledger | undefined, found = nothingFound): Decision =>
     decide(folder, ledger?.rows ?? [], found, config)
-  const doneBy = (ledger: Ledger | undefined): UpToDate | undefined => {
+  const doneIn = (ledger: Ledger | undefined): Done | undefined => {
     const decision = judge(ledger)
-    return decision.kind === 'up-to-date' ? decision : undefined
+    return decision.kind === 'up-to-date' ? { decision, rows: ledger?.rows ?? [] } : undefined
   }
-  const early = doneBy(seen.ledger)
-  if (early) return nothingToDo(early, folder, tell)
+  const early = doneIn(seen.ledger)
+  if (early) return await finish(trip, early, session)
   if (isEmpty(seen.ledger)) tellFound(await findObjects(session, config.schema), tell)
 
   await session.execute(sessionSettings(serverMajor(session)))
   const terms: Terms = { ...config, lockKey: lockKey(config.schema), run: run.id }
-  const doneByOther = async (): Promise<UpToDate | undefined> =>
-    doneBy((await look(session, config.schema)).ledger)
-  const turn = await takeTurn(session, terms.lockKey, doneByOther, config, tell, stop)
-  if (turn !== 'taken') return nothingToDo(turn, folder, tell)
+  const set = setChecksum(folder)
+  const arrivedMs = performance.now()
+  const lookAtOthers = async (): Promise<Done | undefined> => {
+    const { ledger } = await look(session, config.schema)
+    const failed = ledger && (await failedRun(session, config.schema, set))
+    if (failed && failed.agoMs < performance.now() - arrivedMs) throw sameFilesFailed(failed)
+    return doneIn(ledger)
+  }
+  if (seen.ledger)
+    await letFailureRest(await failedRun(session, config.schema, set), run, tell, stop)
+  const turn = await takeTurn(session, terms.lockKey, lookAtOthers, config, tell, stop)
+  if (turn !== 'taken') return await finish(trip, turn, session)
 
   const { ledger } = await look(session, config.schema)
   const found = isEmpty(ledger) ? await findObjects(session, config.schema) : nothingFound
   const decision = judge(ledger, found)
   if (decision.kind === 'refused') throw decision.failure
-  if (decision.kind === 'up-to-date') return nothingToDo(decision, folder, tell)
+  if (decision.kind === 'up-to-date')
+    return await finish(trip, { decision, rows: ledger?.rows ?? [] }, session)
   tellPlan(decision, tell)
 
   await ensureLedger(session, config.schema, ledger)
-  await recorded(session, config.schema, run, folder, async (progress) => {
-    if (decision.mustFlush) await flushLedger(session, config.schema)
-    for (const work of worksOf(decision)) {
-      stop.throwIfAborted()
-      progress.begun = work.file
-      const durationMs = await timed(
-        () => apply(session, work, terms),
-        work.file,
-        config.heartbeatMs,
-        tell,
-      )
-      progress.applied.push(work.file)
-      tell({
-        checkpoint: 'applied',
-        file: work.file,
-        durationMs,
-        covers: work.how === 'baseline' ? work.earns.length : 0,
-      })
-    }
-    const shown = judge((await look(session, config.schema)).ledger)
-    if (shown.kind !== 'up-to-date')
-      throw new Failure('VERIFY_FAILED', 'the ledger does not show what was applied')
-  })
-  tell({
-    checkpoint: 'verified',
-    head: folder.files.at(-1)?.file ?? '',
-    files: folder.files.length,
-  })
-  return { kind: 'applied', applied: decision.pending.length, covered: decision.covered.length }
-}
-
-/** The transactions of a plan in order, each with the row that it follows. */
-export function* worksOf(plan: Plan): Generator<Work> {
-  let { head } = plan
-  const { over } = plan
-  if (plan.baseline !== undefined) {
-    yield {
-      file: 'baseline.sql',
-      text: plan.baseline.text,
-      earns: plan.covered,
-      how: 'baseline',
-      head,
-      over,
-    }
-    head += plan.covered.length
-  }
-  for (const file of plan.pending) {
-    yield { file: file.file, text: file.text, earns: [file], how: 'transaction', head, over }
-    head += 1
-  }
-}
-
-interface Progress {
-  begun: string | undefined
-  readonly applied: string[]
-}
-
-/** Leaves a row of the run in the ledger, and says after a failure what was applied before it. */
-async function recorded(
-  session: Session,
-  schema: string,
-  run: Run,
-  folder: Folder,
-  work: (progress: Progress) => Promise<void>,
-): Promise<void> {
-  await recordStart(session, schema, run, setChecksum(folder))
-  const progress: Progress = { begun: undefined, applied: [] }
+  await recordStart(session, config.schema, run, set)
+  trip.isRecorded = true
   try {
-    await work(progress)
+    if (decision.mustFlush) await flushLedger(session, config.schema)
+    await applyPlan(trip, session, [...worksOf(decision)], terms)
+    const shown = doneIn((await look(session, config.schema)).ledger)
+    if (shown === undefined)
+      throw new Failure('VERIFY_FAILED', 'the ledger does not show what was applied')
+    return await finish(trip, shown, session)
   } catch (error) {
-    const failure = asFailure(error)
-    const end = {
-      state: 'failed',
-      exitCode: failure.exit,
-      reason: failure.code,
-      fileBegun: progress.begun,
-    } as const
-    // After a loss nothing can be recorded, and the failure itself is what must be told.
-    await recordEnd(session, schema, run, end).catch(() => undefined)
-    throw withProgress(failure, progress.applied)
+    throw await recordFailure(trip, asFailure(error), session)
   }
+}
+/** Applies works in order; one that met a lock or a deadlock is tried again, and with it all behind it. */
+async function applyPlan(
+  trip: Trip,
+  session: Session,
+  works: readonly Work[],
+  terms: Terms,
+): Promise<void> {
+  const { config, run, tell, stop, losses, told } = trip
+  losses.begin(works[0]?.file ?? '')
+  await using watch = new Watch(session, `lockstep/${run.id}/watch`, config, tell)
+  const patience = new Patience(config.retryWaitMs, tell, stop)
+  const begins = ({ file }: Work): void => {
+    trip.begun = file
+    watch.begins(file)
+  }
+  for (let left = works; left.length > 0;) {
+    try {
+      for await (const { work, durationMs, warnings } of applyAll(session, left, terms, begins)) {
+        left = left.slice(1)
+        told.push(work.file)
+        const covers = work.how === 'baseline' ? work.earns.length : 0
+        tell({ checkpoint: 'applied', file: work.file, durationMs, covers, warnings })
+      }
+    } catch (error) {
+      watch.rests()
+      const failure = asFailure(error)
+      if (failure.code === 'CONNECTION_LOST') losses.inFile(failure)
+      if (failure.code !== 'LOCK_TIMEOUT') throw failure
+      await session.execute('rollback')
+      await patience.wait(left[0]?.file ?? '', failure, watch.blockers)
+    }
+  }
+  trip.begun = undefined
+}
+
+/** The end of a run for which the ledger shows everything, whoever did it. */
+async function finish(trip: Trip, { decision, rows }: Done, session: Session): Promise<Outcome> {
+  const { config, folder, run, tell, told } = trip
+  for (const text of decision.notes) tell({ checkpoint: 'note', text })
+  if (!trip.isRecorded) return { kind: 'nothing-to-do', files: folder.files.length }
+  const ours = rows.filter((row) => row.run === run.id)
+  const covered = ours.filter(({ how }) => how === 'baseline').length
+  const applied = ours.filter(({ how }) => how !== 'baseline')
+  for (const { name } of applied.filter((row) => !told.includes(row.name))) {
+    const text = `${name} is applied: the connection was lost behind its COMMIT`
+    tell({ checkpoint: 'note', text })
+  }
+  const end = { state: 'succeeded', exitCode: 0, reason: undefined, fileBegun: undefined } as const
+  await recordEnd(session, config.schema, run, end)
+  const head = folder.files.at(-1)?.file ?? ''
+  tell({ checkpoint: 'verified', head, files: folder.files.length })
+  return { kind: 'applied', applied: applied.length, covered }
+}
+
+/** Leaves the end of a failed run in the ledger, as far as that can be; returns what is to be told. */
+async function recordFailure(trip: Trip, failure: Failure, session: Session): Promise<Failure> {
+  const { config, run, stop, begun } = trip
+  // The story goes on from the connection.
+  if (failure.code === 'CONNECTION_LOST') return failure
+  const isCut = failure.code === 'DEADLINE_OVER' && begun !== undefined
+  const told = isCut ? new Failure('DEADLINE_IN_FILE', `${begun}: ${failure.message}`) : failure
   const end = {
-    state: 'succeeded',
-    exitCode: 0,
-    reason: undefined,
-    fileBegun: progress.begun,
+    state: stop.aborted ? 'interrupted' : 'failed',
+    exitCode: told.exit,
+    reason: told.code,
+    fileBegun: begun,
   } as const
+  // Nothing more is sent on a session that was cancelled, and the failure itself is what must be told.
+  const recording = stop.aborted
+    ? recordBeside(session, config.schema, run, end)
+    : recordEnd(session, config.schema, run, end)
+  await recording.catch(() => undefined)
+  return told
+}
+
+/** An interrupted run has little time. */
+const recordBesideMs = 1_500
+
+async function recordBeside(over: Session, schema: string, run: Run, end: RunEnd): Promise<void> {
+  const deadline = AbortSignal.timeout(recordBesideMs)
+  await using session = await over.beside(`lockstep/${run.id}/end`, deadline)
+  deadline.addEventListener('abort', () => void session.interrupt(asFailure(deadline.reason)))
+  session.confirm((await look(session, schema)).pid)
   await recordEnd(session, schema, run, end)
 }
 
@@ -180,39 +256,8 @@ function withProgress(failure: Failure, applied: readonly string[]): Failure {
   ])
 }
 
-/** What this image would have: SHA-256 over names and checksums of its files. */
-function setChecksum(folder: Folder): string {
-  return hash('sha256', folder.files.map(({ file, checksum }) => `${checksum}  ${file}\n`).join(''))
-}
-
-/** Runs something that may take long, with a line at each heartbeat; returns how long it took. */
-async function timed(
-  action: () => Promise<void>,
-  file: string,
-  heartbeatMs: number,
-  tell: Tell,
-): Promise<number> {
-  const begunMs = performance.now()
-  const elapsedMs = (): number => performance.now() - begunMs
-  const beat = setInterval(
-    () => tell({ checkpoint: 'running', file, runningMs: elapsedMs() }),
-    heartbeatMs,
-  )
-  try {
-    await action()
-    return elapsedMs()
-  } finally {
-    clearInterval(beat)
-  }
-}
-
 function isEmpty(ledger: Ledger | undefined): boolean {
   return ledger === undefined || ledger.rows.length === 0
-}
-
-function nothingToDo(decision: UpToDate, folder: Folder, tell: Tell): Outcome {
-  for (const text of decision.notes) tell({ checkpoint: 'note', text })
-  return { kind: 'nothing-to-do', files: folder.files.length }
 }
 
 function tellFolder(folder: Folder, tell: Tell): void {

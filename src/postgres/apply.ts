@@ -1,108 +1,88 @@
 import { Failure } from '../errors.ts'
 import { codePoints, placeOfByte, placeOfCodePoint } from '../files/bytes.ts'
-import type { Migration } from '../files/folder.ts'
+import { envelope, type Terms, type Work } from './envelope.ts'
 import { ledgerStates } from './ledger-format.ts'
-import { identifier, literal } from './quote.ts'
 import { ServerError } from './server-error.ts'
 import type { Session } from './session.ts'
-import { serverMajor, sessionSettings } from './settings.ts'
+import { serverMajor } from './settings.ts'
 
-/** A transaction to run: a text, and the ledger rows that it earns. */
-export interface Work {
-  /** Name of the file for people, and for `pg_stat_activity`. */
-  readonly file: string
-  readonly text: string
-  /** One for a file, one for each covered file for a baseline. */
-  readonly earns: readonly Migration[]
-  readonly how: 'transaction' | 'baseline'
-  /** Id of the row before the first that is earned, 0 for none. */
-  readonly head: number
-  readonly over: readonly number[]
+export interface Applied {
+  readonly work: Work
+  /** Since the answer to the work before it. */
+  readonly durationMs: number
+  /** Warnings of the server, which may hold values and are only counted. */
+  readonly warnings: number
 }
 
-/** What is the same for all work of a run. */
-export interface Terms {
-  readonly schema: string
-  readonly lockKey: bigint
-  readonly run: string
-  readonly lockTimeoutMs: number
-  readonly statementTimeoutMs: number
+/** How much is on the wire at once: messages, and characters of text in all but the first. */
+const window = { messages: 64, characters: 2 ** 20 }
+
+/**
+ * Applies works in their order and yields each when its COMMIT has been answered.
+ *
+ * Several are on the wire at once, so that the server never waits for us. What fails stops all that
+ * is behind it: after an error inside a transaction each next BEGIN is refused (25P02); where
+ * nothing of the message ran (a syntax error, a cancel at BEGIN), the next one begins and is refused
+ * by the chain of the ledger, since the row before its own is not there.
+ *
+ * @param begins - told which work the server has come to
+ * @throws {Failure} of the first that failed, when all behind it have been refused: SQL_FAILED with
+ *   the place, TRANSACTION_ENDED, LOCK_TIMEOUT, LEDGER_MOVED, LEDGER_DAMAGED, COPY_REFUSED,
+ *   CONNECTION_LOST
+ */
+export async function* applyAll(
+  on: Session,
+  works: readonly Work[],
+  terms: Terms,
+  begins: (work: Work) => void,
+): AsyncGenerator<Applied> {
+  const flights: { readonly landed: Promise<number>; readonly characters: number }[] = []
+  let inFlight = 0
+  let sent = 0
+  const send = (work: Work): void => {
+    const landed = apply(on, work, terms)
+    landed.catch(ignore)
+    flights.push({ landed, characters: work.text.length })
+    inFlight += work.text.length
+    sent += 1
+  }
+  const fits = (work: Work): boolean =>
+    flights.length === 0 ||
+    (flights.length < window.messages && inFlight + work.text.length <= window.characters)
+
+  try {
+    for (const work of works) {
+      for (let next = works[sent]; next !== undefined && fits(next); next = works[sent]) send(next)
+      begins(work)
+      const begunMs = performance.now()
+      const flight = flights[0]
+      const warnings = (await flight?.landed) ?? 0
+      flights.shift()
+      inFlight -= flight?.characters ?? 0
+      yield { work, durationMs: performance.now() - begunMs, warnings }
+    }
+  } finally {
+    await Promise.allSettled(flights.map(({ landed }) => landed))
+  }
 }
 
 /**
  * Runs a text and writes its ledger rows in one transaction, which is one message: any error drops
  * everything behind it, so COMMIT is reached only behind all the rest. In messages of their own, a
  * cancel that lands on BEGIN would let the text run in autocommit.
- *
- * @throws {Failure} SQL_FAILED with the place, TRANSACTION_ENDED, LOCK_TIMEOUT, LEDGER_MOVED,
- *   LEDGER_DAMAGED, COPY_REFUSED, CONNECTION_LOST
  */
-export async function apply(on: Session, work: Work, terms: Terms): Promise<void> {
+async function apply(on: Session, work: Work, terms: Terms): Promise<number> {
   const { prefix, suffix } = envelope(work, terms, serverMajor(on))
   try {
-    await on.execute(prefix + work.text + suffix)
-  } catch (error) {
-    throw explain(error, work, terms, prefix, on)
-  }
-  const { tags, status } = on.frames
-  if (tags.at(-1) !== 'COMMIT' || status !== 'I') {
+    const { tags, status, warnings } = await on.execute(prefix + work.text + suffix)
+    if (tags.at(-1) === 'COMMIT' && status === 'I') return warnings
     throw new Failure(
       'LEDGER_DAMAGED',
       `${work.file} ended with ${tags.at(-1)} in state ${status}, not with COMMIT`,
     )
+  } catch (error) {
+    throw explain(error, work, terms, prefix, on)
   }
-}
-
-/**
- * What stands before and behind the text. The resets keep what a file leaves behind (settings,
- * role, cursors, prepared statements, temporary tables) from the next file and from our own
- * statements; they stand behind the text too, because the server reads a whole message before the
- * first statement of it runs, with the settings of that moment.
- */
-function envelope(work: Work, terms: Terms, major: number): { prefix: string; suffix: string } {
-  const ledger = identifier(terms.schema)
-  const reset = `RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;${sessionSettings(major)}`
-  const first = work.head + 1
-  const last = work.head + work.earns.length
-  const opens = work.earns.map((file, index) => openCall(file, work.head + index, work, terms))
-  const prefix = [
-    `/* lockstep ${work.file} */BEGIN READ WRITE;${reset}`,
-    'CLOSE ALL;UNLISTEN *;DEALLOCATE ALL;DISCARD TEMP;',
-    `SET LOCAL lock_timeout=${terms.lockTimeoutMs};SET LOCAL statement_timeout=${terms.statementTimeoutMs};`,
-    ...opens,
-    // A cursor WITH HOLD is filled at COMMIT. Ours is closed before our own COMMIT, so it is filled
-    // only if the file says COMMIT itself, and then it raises: nothing is kept.
-    `DECLARE lockstep_guard CURSOR WITH HOLD FOR SELECT ${ledger}.held();\n`,
-  ].join('')
-  const suffix = [
-    // Deferred constraints and their triggers now, where an error can still be told by its place.
-    `\n;SET CONSTRAINTS ALL IMMEDIATE;CLOSE ALL;${reset}`,
-    'SET LOCAL search_path=pg_catalog,pg_temp;',
-    `SELECT ${ledger}.close(${first},${last});`,
-    // A file could have replaced the function: the rows are asked, too. Dollar quotes, since a quote
-    // of ours would close one that the file has left open.
-    `SELECT (CASE pg_catalog.count(*) WHEN ${work.earns.length} THEN $lockstep$1$lockstep$ ELSE $lockstep$${ledgerStates.notFinished}$lockstep$ END)::pg_catalog.int4`,
-    ` FROM ${ledger}.ledger WHERE id BETWEEN ${first} AND ${last} AND finished IS NOT NULL;COMMIT`,
-  ].join('')
-  return { prefix, suffix }
-}
-
-function openCall(file: Migration, previous: number, work: Work, terms: Terms): string {
-  const values = [
-    `(${terms.lockKey})::pg_catalog.int8`,
-    previous + 1,
-    previous,
-    file.version,
-    literal(file.file),
-    literal(file.checksum),
-    `'{}'`,
-    `'normal'`,
-    literal(work.how),
-    'null',
-    literal(`{${work.over.join(',')}}`),
-    literal(terms.run),
-  ]
-  return `SELECT ${identifier(terms.schema)}.open(${values.join(',')});`
 }
 
 function explain(error: unknown, work: Work, terms: Terms, prefix: string, on: Session): unknown {
@@ -170,4 +150,8 @@ function whereAndWhat(
     ? `the file ends inside an open quote, parenthesis or statement (${sqlState})`
     : said
   return `:${line}:${column} ${what}`
+}
+
+function ignore(): void {
+  // Told to whoever awaits it; behind a failure nobody does.
 }

@@ -2,6 +2,8 @@
 export interface Frames {
   /** Of the session, from BackendKeyData; 0 until then. */
   readonly pid: number
+  /** What a CancelRequest must show, from BackendKeyData. */
+  readonly secret: Buffer
   /** Settings that the server reports, such as `server_version` and `in_hot_standby`. */
   readonly parameters: ReadonlyMap<string, string>
   /** `I` idle, `T` in a transaction, `E` in a failed one; undefined before the first. */
@@ -12,6 +14,15 @@ export interface Frames {
   readonly fatal: string | undefined
   /** A COPY from or to the client has begun, which the driver does not survive. */
   readonly copying: boolean
+}
+
+/** How a message ended. */
+export interface Answer {
+  readonly tags: readonly string[]
+  /** Of the session behind it: `I`, `T` or `E`. */
+  readonly status: string
+  /** How many warnings the server sent meanwhile; lesser notices are not asked for. */
+  readonly warnings: number
 }
 
 export interface FrameReader {
@@ -25,6 +36,7 @@ const kinds = {
   ready: 0x5a, // Z
   commandComplete: 0x43, // C
   error: 0x45, // E
+  notice: 0x4e, // N
   parameter: 0x53, // S
   keyData: 0x4b, // K
   copyIn: 0x47, // G
@@ -34,10 +46,15 @@ const kinds = {
 const interesting = new Set<number>(Object.values(kinds))
 const headerBytes = 5
 
-/** Reads along, passively: it changes no byte, copies no row, and never throws. */
-export function frameReader(): FrameReader {
+/**
+ * Reads along, passively: it changes no byte, copies no row, and never throws.
+ *
+ * @param answered - called at the end of each message but the log-in, in the order of sending
+ */
+export function frameReader(answered: (answer: Answer) => void): FrameReader {
   const frames = {
     pid: 0,
+    secret: Buffer.alloc(0),
     parameters: new Map<string, string>(),
     status: undefined as string | undefined,
     tags: [] as string[],
@@ -46,6 +63,7 @@ export function frameReader(): FrameReader {
   }
   let rest: Buffer = Buffer.alloc(0)
   let skip = 0
+  let warnings = 0
   /** The last message has been answered whole; the next frame belongs to another. */
   let between = true
 
@@ -53,17 +71,24 @@ export function frameReader(): FrameReader {
     if (kind === kinds.ready) {
       if (between) frames.tags = []
       between = true
+      const isLogIn = frames.status === undefined
       frames.status = String.fromCharCode(body[0] ?? 0)
+      if (!isLogIn) answered({ tags: frames.tags, status: frames.status, warnings })
+      warnings = 0
     } else if (kind === kinds.commandComplete || kind === kinds.error) {
       if (between) frames.tags = []
       between = false
       if (kind === kinds.commandComplete) frames.tags.push(cString(body, 0))
       else frames.fatal = fatalCode(body) ?? frames.fatal
+    } else if (kind === kinds.notice) {
+      warnings += 1
     } else if (kind === kinds.parameter) {
       const name = cString(body, 0)
       frames.parameters.set(name, cString(body, Buffer.byteLength(name) + 1))
     } else if (kind === kinds.keyData) {
       frames.pid = body.length >= 4 ? body.readInt32BE(0) : 0
+      // A copy: a slice would keep the whole chunk of the socket alive.
+      frames.secret = Buffer.from(body.subarray(4))
     } else {
       frames.copying = true
     }
@@ -90,7 +115,7 @@ export function frameReader(): FrameReader {
       }
       bytes = bytes.subarray(length)
     }
-    // A copy: a slice would keep the whole chunk of the socket alive.
+    // A copy, as above.
     rest = Buffer.from(bytes)
   }
 

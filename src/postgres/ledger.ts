@@ -23,6 +23,8 @@ export interface Ledger {
 /** A row with what only `status` shows. */
 export interface LedgerEntry extends LedgerRow {
   readonly how: string
+  /** Id of the run that wrote it. */
+  readonly run: string
   /** ISO 8601, by the clock of the server. */
   readonly finishedAt: string | null
 }
@@ -34,7 +36,7 @@ const sessionColumns = `pg_catalog.pg_backend_pid() as pid, pg_catalog.current_d
 function ledgerAsJson(schema: string): string {
   return `(select all_rows.rows from (select pg_catalog.json_agg(pg_catalog.json_build_object(
       'id', id, 'previous', previous, 'name', name, 'checksum', checksum, 'over', over,
-      'finished', finished is not null, 'flushed', flushed, 'how', how, 'finishedAt', finished
+      'finished', finished is not null, 'flushed', flushed, 'how', how, 'run', run, 'finishedAt', finished
     ) order by id) as rows from ${identifier(schema)}.ledger) as all_rows)`
 }
 
@@ -198,8 +200,11 @@ export interface Run {
   /** Eight hexadecimal digits. */
   readonly id: string
   readonly pod: string
+  /** A person watches, on a terminal. */
+  readonly isAttended: boolean
 }
 
+/** Once for a run, however many connections it needs. */
 export async function recordStart(
   on: Session,
   schema: string,
@@ -208,12 +213,13 @@ export async function recordStart(
 ): Promise<void> {
   const values = [literal(run.id), literal(setChecksum), literal('running'), literal(run.pod)]
   await on.query(
-    `insert into ${identifier(schema)}.run (id, set_checksum, state, pod) values (${values.join(', ')})`,
+    `insert into ${identifier(schema)}.run (id, set_checksum, state, pod) values (${values.join(', ')})
+    on conflict (id) do nothing`,
   )
 }
 
 export interface RunEnd {
-  readonly state: 'succeeded' | 'failed'
+  readonly state: 'succeeded' | 'failed' | 'interrupted'
   readonly exitCode: number
   /** Code of the failure, never more: others may read the row. */
   readonly reason: string | undefined
@@ -233,6 +239,30 @@ export async function recordEnd(on: Session, schema: string, run: Run, end: RunE
     delete from ${runs} where started < pg_catalog.clock_timestamp() - interval '90 days'
       and id is distinct from (
         select id from ${runs} where state = 'succeeded' order by started limit 1)`)
+}
+
+/** A run that ended with a failure that a retry does not mend. */
+export interface FailedRun {
+  readonly id: string
+  readonly reason: string
+  readonly file: string | undefined
+  /** How long ago it ended, by the clock of the server. */
+  readonly agoMs: number
+}
+
+/** The latest run of the same files that ended with exit 1, unless another has succeeded since. */
+export async function failedRun(
+  on: Session,
+  schema: string,
+  setChecksum: string,
+): Promise<FailedRun | undefined> {
+  const [row] = await on.query<FailedRun & { exit: number }>(`
+    select id, reason, file_begun as file, exit_code as exit,
+      (extract(epoch from pg_catalog.clock_timestamp() - finished) * 1000)::pg_catalog.float8 as "agoMs"
+    from ${identifier(schema)}.run
+    where set_checksum = ${literal(setChecksum)} and exit_code in (0, 1)
+    order by finished desc limit 1`)
+  return row?.exit === 1 ? { ...row, file: row.file ?? undefined } : undefined
 }
 
 /** Makes relaxed commits durable: a synchronous commit behind them flushes theirs, too. */

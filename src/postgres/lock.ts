@@ -1,7 +1,9 @@
 import { hash } from 'node:crypto'
-import { Failure } from '../errors.ts'
+import { Failure, failures } from '../errors.ts'
 import type { Tell } from '../events.ts'
 import { pause } from '../pause.ts'
+import { blockerText, doing, seconds } from '../phrases.ts'
+import { activityOf, type Activity } from './activity.ts'
 import type { Session } from './session.ts'
 
 /**
@@ -22,14 +24,14 @@ const longestPauseMs = 500
  * holder that builds an index concurrently waits for that snapshot (40P01,
  * golang-migrate/migrate#960). The lock has no release: it ends with its session.
  *
- * @param doneByOther - asked at each poll; what it returns ends the wait: the holder has left
- *   nothing to do
- * @throws {Failure} RUNNER_WAIT_OVER, or the reason of `stop`
+ * @param lookAtOthers - asked at each poll; what it returns or throws ends the wait: the holder has
+ *   left nothing to do, or has failed
+ * @throws {Failure} RUNNER_WAIT_OVER, what it throws, or the reason of `stop`
  */
 export async function takeTurn<Done>(
   on: Session,
   key: bigint,
-  doneByOther: () => Promise<Done | undefined>,
+  lookAtOthers: () => Promise<Done | undefined>,
   { runnerWaitMs, heartbeatMs }: { readonly runnerWaitMs: number; readonly heartbeatMs: number },
   tell: Tell,
   stop: AbortSignal,
@@ -46,44 +48,69 @@ export async function takeTurn<Done>(
       return 'taken'
     }
     if (waitedMs >= runnerWaitMs) {
-      const holder = await holderOf(on, key)
-      throw new Failure(
-        'RUNNER_WAIT_OVER',
-        `the lock is held by ${holder}, for longer than LOCKSTEP_RUNNER_WAIT`,
-      )
+      const { who, more } = describeHolder(await holderOf(on, key))
+      const reason = `the lock is held by ${who}, for longer than LOCKSTEP_RUNNER_WAIT`
+      throw new Failure('RUNNER_WAIT_OVER', reason, [...more, failures.RUNNER_WAIT_OVER.todo])
     }
     if (performance.now() - toldMs >= heartbeatMs) {
       toldMs = performance.now()
-      tell({
-        checkpoint: 'waiting',
-        reason: `the lock is held by ${await holderOf(on, key)}`,
-        waitedMs,
-        more: [],
-      })
+      const { who, more } = describeHolder(await holderOf(on, key))
+      tell({ checkpoint: 'waiting', reason: `the lock is held by ${who}`, waitedMs, more })
     }
     const leftMs = Math.max(runnerWaitMs - waitedMs, 1)
     await pause(Math.min(pauseMs * (0.5 + Math.random()), leftMs), stop)
     // Before the next try, so that nobody takes the lock only to find that nothing is left.
-    const done = await doneByOther()
+    const done = await lookAtOthers()
     if (done !== undefined) return done
   }
 }
 
-/** The holder for people: its pod and run, from the name that a Lockstep session gives itself. */
-async function holderOf(on: Session, key: bigint): Promise<string> {
+/** Who holds the lock now, or undefined where it has just been left. */
+async function holderOf(on: Session, key: bigint): Promise<Activity | undefined> {
   const unsigned = BigInt.asUintN(64, key)
-  const [holder] = await on.query<{ name: string | null; pid: number; age: number | null }>(`
-    select a.application_name as name, l.pid,
-      extract(epoch from pg_catalog.clock_timestamp() - a.backend_start)::int as age
-    from pg_catalog.pg_locks l left join pg_catalog.pg_stat_activity a on a.pid = l.pid
-    where l.locktype = 'advisory' and l.granted and l.objsubid = 1
-      and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
-      and l.classid = ${unsigned >> 32n} and l.objid = ${unsigned & 0xffffffffn}`)
-  if (holder === undefined) return 'a session that has just ended'
-  const [, run, pod] = /^lockstep\/([0-9a-f]{8})\/(.*)$/.exec(holder.name ?? '') ?? []
-  const who =
+  const [holder] = await on.query<{ pid: number }>(`
+    select pid from pg_catalog.pg_locks
+    where locktype = 'advisory' and granted and objsubid = 1
+      and database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
+      and classid = ${unsigned >> 32n} and objid = ${unsigned & 0xffffffffn}`)
+  return holder === undefined ? undefined : await activityOf(on, holder.pid)
+}
+
+/** A holder that does nothing for so long may have lost its client. */
+const orphanedMs = 60_000
+
+/** The holder for people: its pod and run, from the name that a Lockstep session gives itself. */
+function describeHolder(holder: Activity | undefined): { who: string; more: string[] } {
+  if (holder === undefined) return { who: 'a session that has just ended', more: [] }
+  const { pid, application, user, connectedMs, state, stateMs = 0 } = holder
+  const [, run, pod = ''] = /^lockstep\/([0-9a-f]{8})\/(.*)$/.exec(application) ?? []
+  const names = [application === '' ? [] : `application ${application}`, user ?? []].flat()
+  const name =
     run === undefined
-      ? `pid ${holder.pid}`
-      : `${pod === '' ? 'a runner' : pod} (run ${run}, pid ${holder.pid})`
-  return holder.age === null ? who : `${who}, connected for ${holder.age} s`
+      ? [`pid ${pid}`, names.length > 0 ? ` (${names.join(', user ')})` : ''].join('')
+      : `${pod === '' ? 'a runner' : pod} (run ${run}, pid ${pid})`
+  const since = connectedMs === undefined ? '' : `, connected for ${seconds(connectedMs)}`
+  const isOrphan = state !== undefined && state !== 'active' && stateMs > orphanedMs
+  const more = [
+    ...holder.blockers.map((blocker) => `in its way: ${blockerText(blocker)}`),
+    ...(state === undefined
+      ? ['what it does is hidden from this role: grant pg_read_all_stats to it']
+      : []),
+    ...(isOrphan
+      ? [
+          `it has been ${state} for ${seconds(stateMs)}: if its client is gone, this ends it:`,
+          `select pg_terminate_backend(${pid});`,
+        ]
+      : []),
+  ]
+  return { who: `${name}${since}${whatItDoes(holder)}`, more }
+}
+
+/** `; it applies 0014_index.sql: building index: scanning table, 62 %`. */
+function whatItDoes(holder: Activity): string {
+  const { file, state, waitsFor } = holder
+  if (file === undefined || state !== 'active') return ''
+  const what =
+    waitsFor === undefined ? doing(holder) : `waits for ${waitsFor.mode} on ${waitsFor.on}`
+  return `; it applies ${[file, what ?? []].flat().join(': ')}`
 }

@@ -1,12 +1,19 @@
 import type { Socket } from 'node:net'
 import postgres from 'postgres'
 import { asFailure, Failure } from '../errors.ts'
+import { pause } from '../pause.ts'
 import { describeAddress, type Address } from './address.ts'
-import { frameReader, type Frames } from './frames.ts'
+import { cancel } from './cancel.ts'
+import { frameReader, type Answer, type Frames } from './frames.ts'
 import { ServerError } from './server-error.ts'
+import { dial } from './socket.ts'
 
 /** Terminate: the goodbye of the protocol. PostgreSQL manual, 54.7. */
 const terminate = Buffer.from([0x58, 0, 0, 0, 4])
+
+/** Within these an interrupted run ends, whatever the server does: a pod's grace period is short. */
+const cancelPatienceMs = 3_000
+const cancelAgainMs = 250
 
 /**
  * One session on one socket.
@@ -24,7 +31,13 @@ export class Session implements AsyncDisposable {
   readonly #address: Address
   readonly #socket: Socket
   readonly #sql: postgres.Sql
-  readonly #waiting = new Set<(reason: Failure) => void>()
+  /** Calls that have not settled. */
+  readonly #waiting = new Set<Call>()
+  /** Those of them that the server has not answered whole, in the order of sending. */
+  readonly #unanswered: Call[] = []
+  #drained: () => void = ignore
+  /** Why nothing more is sent; what is on its way is still waited for. */
+  #refusal: Failure | undefined
   #loss: Failure | undefined
   #confirmed = false
 
@@ -33,7 +46,11 @@ export class Session implements AsyncDisposable {
    * @param applicationName - at most 63 bytes; what others see in `pg_stat_activity`
    */
   constructor(socket: Socket, address: Address, applicationName: string, encryption: string) {
-    const { frames, read } = frameReader()
+    const { frames, read } = frameReader((answer) => {
+      const call = this.#unanswered.shift()
+      if (call !== undefined) call.answer = answer
+      if (this.#unanswered.length === 0) this.#drained()
+    })
     this.frames = frames
     this.encryption = encryption
     this.#address = address
@@ -63,17 +80,20 @@ export class Session implements AsyncDisposable {
   }
 
   /**
-   * Runs one message of any number of statements; rows are thrown away as they come. Rejected until
-   * `confirm` has shown that the session is our own: nothing may be set on somebody else's.
+   * Runs one message of any number of statements; rows are thrown away as they come. Messages may be
+   * sent before earlier ones are answered. Rejected until `confirm` has shown that the session is our
+   * own: nothing may be set on somebody else's.
    *
    * @throws {ServerError | Failure}
    */
-  execute(message: string): Promise<void> {
+  execute(message: string): Promise<Answer> {
     if (!this.#confirmed) throw new Error('the session is not confirmed')
-    return this.#call(async () => {
+    return this.#call(async (call) => {
       const value: unknown = await this.#sql.unsafe(message).simple().forEach(ignore)
       // A COPY hands out a stream, whose late error would end the process.
       if (isEmitter(value)) value.on('error', ignore)
+      if (call.answer === undefined) throw new Error('a message without an answer')
+      return call.answer
     })
   }
 
@@ -93,8 +113,27 @@ export class Session implements AsyncDisposable {
     this.#confirmed = true
   }
 
-  /** Ends the session at once, whatever runs in it; every call that waits rejects with the reason. */
-  abandon(reason: Failure): void {
+  /** Another session with the same server. */
+  async beside(applicationName: string, stop: AbortSignal): Promise<Session> {
+    const { socket, encryption } = await dial(this.#address, stop)
+    return new Session(socket, this.#address, applicationName, encryption)
+  }
+
+  /**
+   * Ends the session: sends nothing more, cancels what runs, and hangs up when the server has
+   * answered all, or after the patience. Whatever is refused or cut off rejects with the reason.
+   */
+  async interrupt(reason: Failure): Promise<void> {
+    this.#refusal ??= reason
+    const patience = AbortSignal.timeout(cancelPatienceMs)
+    // More than once: a cancel that comes between two messages on the wire hits neither.
+    while (this.#unanswered.length > 0 && this.#loss === undefined && !patience.aborted) {
+      await cancel(this.#address, this.frames, patience).catch(ignore)
+      const { promise: answered, resolve } = Promise.withResolvers<void>()
+      this.#drained = resolve
+      if (this.#unanswered.length === 0) resolve()
+      await Promise.race([answered, pause(cancelAgainMs, patience).catch(ignore)])
+    }
     this.#lose(reason)
   }
 
@@ -112,24 +151,31 @@ export class Session implements AsyncDisposable {
     }
   }
 
-  #call<T>(start: () => Promise<T>): Promise<T> {
-    const loss = this.#loss
-    if (loss !== undefined) return Promise.reject(loss)
+  #call<T>(start: (call: Call) => Promise<T>): Promise<T> {
+    const refusal = this.#loss ?? this.#refusal
+    if (refusal !== undefined) return Promise.reject(refusal)
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.add(reject)
-      start()
+      const call: Call = { answer: undefined, reject }
+      this.#unanswered.push(call)
+      this.#waiting.add(call)
+      start(call)
         .then(resolve, (error: unknown) => reject(this.#translate(error)))
-        .finally(() => this.#waiting.delete(reject))
+        .finally(() => this.#waiting.delete(call))
     })
   }
 
-  #lose(reason: Failure): Failure {
+  #lose(why: Failure): Failure {
     if (this.#loss !== undefined) return this.#loss
+    const reason = this.#refusal ?? why
     this.#loss = reason
-    for (const reject of this.#waiting) reject(reason)
-    this.#waiting.clear()
-    // Later, so that the driver's own handlers have run on what has already arrived.
-    setImmediate(() => this.#socket.destroy())
+    for (const { reject } of this.#unanswered) reject(reason)
+    this.#drained()
+    // Later, so that the driver's own handlers have run on what has already arrived: a COMMIT that has
+    // been answered is no loss.
+    setImmediate(() => {
+      this.#socket.destroy()
+      for (const { reject } of this.#waiting) reject(reason)
+    })
     return reason
   }
 
@@ -145,6 +191,7 @@ export class Session implements AsyncDisposable {
   }
 
   #translate(error: unknown): Failure {
+    if (this.#refusal !== undefined) return this.#refusal
     if (error instanceof postgres.PostgresError) {
       const position = error.position === undefined ? undefined : Number(error.position)
       const table =
@@ -156,6 +203,11 @@ export class Session implements AsyncDisposable {
     if (!/^(CONNECTION_|CONNECT_|E[A-Z]+$)/.test(code)) return asFailure(error)
     return this.#lose(this.#lossFailure())
   }
+}
+
+interface Call {
+  answer: Answer | undefined
+  readonly reject: (reason: Failure) => void
 }
 
 /** Why a server ends a session. PostgreSQL manual, appendix A. */

@@ -13,6 +13,8 @@ export interface Dialled {
   readonly socket: Socket
   /** For people: `TLS verify-full`, `no TLS`, `unix socket`. */
   readonly encryption: string
+  /** Where it leads, so that another one beside it leads there too, in the same way. */
+  readonly place: Address
   /** What the socket reports later: in TLS 1.3 a server looks at a client certificate at last. */
   readonly errors: readonly Error[]
 }
@@ -53,10 +55,13 @@ export async function dial(
   try {
     deadline.throwIfAborted()
     await event(plain, 'connect')
-    if (isUnix) return { socket, encryption: 'unix socket', errors }
+    if (isUnix) return { socket, encryption: 'unix socket', place: address, errors }
+    const { tls } = address
+    // A name may lead to several servers.
+    const reached = { ...address, ip: plain.remoteAddress }
     plain.setKeepAlive(true, keepAlive.idleMs, keepAlive.intervalMs, keepAlive.count)
     if (way === 'plain' || !(await offersTls(plain, address)))
-      return { socket, encryption: 'no TLS', errors }
+      return { socket, encryption: 'no TLS', place: withMode(reached, 'disable'), errors }
     // Loaded only here: node:tls is the largest of Node's modules that a run may need.
     const { beginTls, describeTls } = await import('./tls.ts')
     if (plain.destroyed) throw plain.errored ?? connectionClosed()
@@ -64,9 +69,10 @@ export async function dial(
     socket = encrypted
     await event(encrypted, 'secureConnect')
     // Without the agreement on the protocol another service could answer (PostgreSQL manual, 54.2.11).
-    if (address.tls.direct && encrypted.alpnProtocol !== 'postgresql')
+    if (tls.direct && encrypted.alpnProtocol !== 'postgresql')
       throw new Failure('TLS_FAILED', `${describeAddress(address)} does not take TLS directly`)
-    return { socket, encryption: describeTls(address.tls), errors }
+    const mode = tls.mode === 'allow' || tls.mode === 'prefer' ? 'require' : tls.mode
+    return { socket, encryption: describeTls(tls), place: withMode(reached, mode), errors }
   } catch (error) {
     socket.destroy()
     plain.destroy()
@@ -74,6 +80,10 @@ export async function dial(
   } finally {
     deadline.removeEventListener('abort', abort)
   }
+}
+
+function withMode(address: Address, mode: Address['tls']['mode']): Address {
+  return { ...address, tls: { ...address.tls, mode } }
 }
 
 /** Asks the server for TLS, where that is to be asked. */

@@ -1,5 +1,6 @@
 import { failures } from '../errors.ts'
 import type { Event, Outcome } from '../events.ts'
+import { blockerText, count, doing, duration, seconds } from '../phrases.ts'
 
 type Level = 'debug' | 'info' | 'warn' | 'error'
 
@@ -26,26 +27,41 @@ export function lineOf(event: Event, width = 0): Line {
     case 'found':
       if (event.objects === 0) return info('no tables: an empty database')
       return info(`${count(event.tables, 'table')}, ${count(event.objects, 'object')} in all`)
-    case 'waiting':
-      return {
-        level: 'warn',
-        text: `${event.reason}, for ${seconds(event.waitedMs)}`,
-        more: event.more,
-      }
+    case 'waiting': {
+      const since = event.waitedMs < 1000 ? '' : `, for ${seconds(event.waitedMs)}`
+      return warn(`${event.reason}${since}`, event.more)
+    }
     case 'lock':
       return info(event.waitedMs < 100 ? 'taken' : `taken after ${seconds(event.waitedMs)}`)
     case 'plan':
       return info(planText(event.covered, event.pending))
     case 'running':
-      return info(`${event.file} for ${seconds(event.runningMs)}`)
+      return info(
+        [`${event.file} for ${seconds(event.runningMs)}`, doing(event) ?? []].flat().join(': '),
+      )
+    case 'blocked': {
+      const { mode, on } = event.waitsFor ?? {}
+      const lock = mode === undefined ? 'a lock' : `${mode} on ${on}`
+      return warn(`${event.file} waits for ${lock}`, event.blockers.map(blockerText))
+    }
+    case 'retry':
+      return warn(
+        `${event.reason}: again in ${seconds(event.pauseMs)}, for at most ${seconds(event.leftMs)} more`,
+        event.blockers.map((blocker) => `in the way: ${blockerText(blocker)}`),
+      )
+    case 'lost': {
+      const where = event.file === undefined ? '' : ` inside ${event.file}`
+      return warn(`${event.reason}${where}; the ledger will say what is applied`, [])
+    }
     case 'applied': {
       const covers = event.covers > 0 ? `, stands for ${count(event.covers, 'file')}` : ''
-      return info(`${event.file.padEnd(width)} in ${duration(event.durationMs)}${covers}`)
+      const warned = event.warnings > 0 ? `, ${count(event.warnings, 'warning')} of the server` : ''
+      return info(`${event.file.padEnd(width)} in ${duration(event.durationMs)}${covers}${warned}`)
     }
     case 'note':
       return info(event.text)
     case 'warning':
-      return { level: 'warn', text: event.text, more: [] }
+      return warn(event.text, [])
     case 'verified':
       return info(`the ledger shows all ${count(event.files, 'file')}, up to ${event.head}`)
     case 'failed':
@@ -95,16 +111,6 @@ function info(text: string): Line {
   return { level: 'info', text, more: [] }
 }
 
-export function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`
-}
-
-function duration(ms: number): string {
-  return ms < 1000 ? `${Math.max(1, Math.round(ms))} ms` : seconds(ms)
-}
-
-function seconds(ms: number): string {
-  if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`
-  const whole = Math.round(ms / 1000)
-  return whole < 120 ? `${whole} s` : `${Math.floor(whole / 60)} m ${whole % 60} s`
+function warn(text: string, more: readonly string[]): Line {
+  return { level: 'warn', text, more }
 }

@@ -274,6 +274,7 @@ test('a table that another session holds ends the file after the lock time-out, 
   }
   const ran = await migrateFiles(db, files, {
     LOCKSTEP_LOCK_TIMEOUT: '100ms',
+    LOCKSTEP_RETRY_WAIT: '0s',
     LOCKSTEP_BASELINE: 'ignore',
   })
   assertFailed(ran, 75, 'LOCK_TIMEOUT', '55P03', 'nothing of this file is kept')

@@ -266,7 +266,7 @@ test('a refused connection is told at the first try, long before the wait is ove
     ran,
     75,
     'DATABASE_UNREACHABLE',
-    /^waiting +cannot reach localhost:\d+\/d: connection refused, for 0\.\d s$/m,
+    /^waiting +cannot reach localhost:\d+\/d: connection refused$/m,
   )
   assert.match(ran.output, /waiting .*\n +inside a container localhost is the container itself/)
 })

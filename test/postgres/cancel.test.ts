@@ -53,7 +53,7 @@ test(
         LOCKSTEP_BASELINE: 'ignore',
         LOCKSTEP_CONNECT_WAIT: '0s',
       })
-      const run = { id: randomBytes(4).toString('hex'), pod: 'test' }
+      const run = { id: randomBytes(4).toString('hex'), pod: 'test', isAttended: true }
       const cancel = `select pg_cancel_backend(pid) from pg_stat_activity where application_name = 'lockstep/${run.id}/test'`
       const delayMs = random.fraction() * typicalMs
       const burst = random.oneIn(3) ? 4 : 1

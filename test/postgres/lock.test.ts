@@ -50,6 +50,7 @@ test('whoever waits says at once who holds the lock, and leaves without it when 
     assertSucceeded(
       waiter,
       `waiting    the lock is held by crm-migrate-x7k2p (run ${run}, pid `,
+      /connected for \d\.\d s; it applies 0001_slow\.sql: waits for Timeout PgSleep$/m,
       'nothing to do',
     )
     assert.doesNotMatch(waiter.output, /^lock/m)
@@ -65,6 +66,58 @@ test('a lock that is held for longer than we may wait ends the run, and a retry 
   assertFailed(ran, 75, 'RUNNER_WAIT_OVER', /the lock is held by pid \d+/)
   await db.superuser('select pg_advisory_unlock_all()')
   assertSucceeded(await runProgram({ env, form: 'bundle' }), '1 file applied')
+})
+
+test('a holder that is itself held up is told with whoever is in its way', async () => {
+  await using db = await freshDatabase()
+  await db.sql('create table leads (id int)')
+  await db.sql('begin; lock table leads in access share mode')
+  using folder = folderOf({ '0001_a.sql': 'alter table leads add column name text;' })
+  const env = {
+    DATABASE_URL: db.url,
+    LOCKSTEP_DIR: folder.path,
+    LOCKSTEP_BASELINE: 'ignore',
+    LOCKSTEP_LOCK_TIMEOUT: '20s',
+    LOCKSTEP_HEARTBEAT: '200ms',
+  }
+  const first = startProgram({ env, form: 'bundle' })
+  await first.says('blocked    0001_a.sql waits for ACCESS EXCLUSIVE on public.leads')
+  const second = startProgram({ env, form: 'bundle' })
+  await second.says('it applies 0001_a.sql: waits for ACCESS EXCLUSIVE on public.leads')
+  await second.says('in its way: pid ')
+  await second.says('holds ACCESS SHARE, idle in transaction for')
+  await db.sql('rollback')
+  assertSucceeded(await first.ran, '1 file applied')
+  assertSucceeded(await second.ran, 'nothing to do')
+})
+
+test('whoever waits ends at once with the reason when the holder fails with the same files', async () => {
+  await using db = await freshDatabase()
+  using folder = folderOf({ '0001_slow.sql': 'select pg_sleep(1);', '0002_bad.sql': 'selekt 1;' })
+  const env = { DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path }
+  const first = startProgram({ env, form: 'bundle' })
+  await first.says('plan ')
+  const waiters = await Promise.all([1, 2].map(() => runProgram({ env, form: 'bundle' })))
+  const held = await first.ran
+  assertFailed(held, 1, 'SQL_FAILED', '0002_bad.sql')
+  const run = /run ([0-9a-f]{8})/.exec(held.output)?.[1]
+  const said = `run ${run} of the same files failed with SQL_FAILED in 0002_bad.sql`
+  for (const waiter of waiters) assertFailed(waiter, 1, 'SAME_FILES_FAILED', said)
+})
+
+test('a start soon after such a failure waits, unless files have changed', async () => {
+  await using db = await freshDatabase()
+  using folder = folderOf({ '0001_bad.sql': 'selekt 1;' })
+  using mended = folderOf({ '0001_bad.sql': 'select 1;' })
+  const env = { DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path }
+  assertFailed(await runProgram({ env, form: 'bundle' }), 1, 'SQL_FAILED')
+  const second = startProgram({ env, form: 'bundle' })
+  await second.says('of the same files failed with SQL_FAILED in 0001_bad.sql')
+  await second.says('trying again in ')
+  second.child.kill('SIGTERM')
+  assertFailed(await second.ran, 75, 'INTERRUPTED')
+  const third = await runProgram({ env: { ...env, LOCKSTEP_DIR: mended.path }, form: 'bundle' })
+  assertSucceeded(third, '1 file applied')
 })
 
 test('SIGTERM ends a waiting run at once, with a last line and 75', async () => {
@@ -86,8 +139,11 @@ test('SIGTERM ends a run inside a file, which is kept whole or not at all', asyn
   await running.says('running    0001_a.sql for')
   running.child.kill('SIGTERM')
   assertFailed(await running.ran, 75, 'INTERRUPTED', 'stopped by SIGTERM')
-  // The server notices within client_connection_check_interval that nobody is there any more.
-  await db.sql(`set lock_timeout = '10s'`)
+  assert.deepEqual(await db.sql('select state, exit_code, reason, file_begun from lockstep.run'), [
+    { state: 'interrupted', exit_code: 75, reason: 'INTERRUPTED', file_begun: '0001_a.sql' },
+  ])
+  // It was cancelled, so nothing need be waited for.
+  await db.sql(`set lock_timeout = '500ms'`)
   await db.sql(`select pg_advisory_lock(${lockKey('lockstep')})`)
   assert.deepEqual(await db.sql(`select to_regclass('a') as a`), [{ a: null }])
 })

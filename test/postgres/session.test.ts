@@ -115,7 +115,8 @@ test('a session that is abandoned rejects with the reason at once, whatever the 
   await using db = await freshDatabase()
   await using session = await openConfirmed(db)
   const sleeping = session.execute('select pg_sleep(30)')
-  session.abandon(new Failure('INTERRUPTED', 'stopped'))
+  sleeping.catch(() => undefined)
+  await session.interrupt(new Failure('INTERRUPTED', 'stopped'))
   await assert.rejects(
     sleeping,
     (error) => error instanceof Failure && error.code === 'INTERRUPTED',

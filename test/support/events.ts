@@ -1,7 +1,16 @@
 import { Failure } from '../../src/errors.ts'
-import type { Checkpoint, Event } from '../../src/events.ts'
+import type { Blocker, Checkpoint, Event } from '../../src/events.ts'
 
 const failure = new Failure('SQL_FAILED', '0007_b.sql:3:5 no such table (42P01)', ['mend it'])
+
+const blocker: Blocker = {
+  pid: 8123,
+  application: 'backend',
+  user: 'crm',
+  state: 'idle in transaction',
+  stateMs: 190_000,
+  mode: 'ACCESS SHARE',
+}
 
 /** An event of every checkpoint: a checkpoint without one does not compile. */
 export const everyEvent: { readonly [C in Checkpoint]: Extract<Event, { checkpoint: C }> } = {
@@ -25,8 +34,35 @@ export const everyEvent: { readonly [C in Checkpoint]: Extract<Event, { checkpoi
   waiting: { checkpoint: 'waiting', reason: 'held by pod-a', waitedMs: 12_345.6, more: ['a hint'] },
   lock: { checkpoint: 'lock', waitedMs: 1_234.5 },
   plan: { checkpoint: 'plan', covered: ['0001_a.sql', '0002_b.sql'], pending: ['0003_c.sql'] },
-  running: { checkpoint: 'running', file: '0003_c.sql', runningMs: 61_000.4 },
-  applied: { checkpoint: 'applied', file: '0003_c.sql', durationMs: 12.3, covers: 0 },
+  running: {
+    checkpoint: 'running',
+    file: '0003_c.sql',
+    runningMs: 61_000.4,
+    waitEvent: 'IO DataFileRead',
+    progress: {
+      command: 'CREATE INDEX',
+      phase: 'building index: scanning table',
+      percent: 62,
+      rows: undefined,
+    },
+  },
+  blocked: {
+    checkpoint: 'blocked',
+    file: '0003_c.sql',
+    runningMs: 2_500.4,
+    waitsFor: { mode: 'ACCESS EXCLUSIVE', on: 'public.leads' },
+    blockers: [blocker],
+  },
+  retry: {
+    checkpoint: 'retry',
+    file: '0003_c.sql',
+    reason: '0003_c.sql: canceling statement due to lock timeout (55P03)',
+    pauseMs: 1_400.4,
+    leftMs: 290_000.4,
+    blockers: [blocker],
+  },
+  lost: { checkpoint: 'lost', reason: 'the connection to host:5432/crm ended', file: '0003_c.sql' },
+  applied: { checkpoint: 'applied', file: '0003_c.sql', durationMs: 12.3, covers: 0, warnings: 0 },
   note: { checkpoint: 'note', text: '0005_b.sql is applied already, as 0002_b.sql' },
   warning: { checkpoint: 'warning', text: 'LOCKSTEP_X is not known' },
   verified: { checkpoint: 'verified', head: '0016_p.sql', files: 16 },

@@ -33,6 +33,8 @@ test('nothing but an address is needed', () => {
     runnerWaitMs: 900_000,
     lockTimeoutMs: 5_000,
     statementTimeoutMs: 0,
+    retryWaitMs: 300_000,
+    deadlineMs: undefined,
     heartbeatMs: 10_000,
     outOfOrder: 'refuse',
     baseline: 'auto',
@@ -53,6 +55,8 @@ test('each variable reaches its own setting', () => {
     LOCKSTEP_RUNNER_WAIT: '2s',
     LOCKSTEP_LOCK_TIMEOUT: '3s',
     LOCKSTEP_STATEMENT_TIMEOUT: '4s',
+    LOCKSTEP_RETRY_WAIT: '7s',
+    LOCKSTEP_DEADLINE: '8s',
     LOCKSTEP_HEARTBEAT: '5s',
     LOCKSTEP_OUT_OF_ORDER: 'allow',
     LOCKSTEP_BASELINE: 'ignore',
@@ -68,12 +72,22 @@ test('each variable reaches its own setting', () => {
     runnerWaitMs: 2_000,
     lockTimeoutMs: 3_000,
     statementTimeoutMs: 4_000,
+    retryWaitMs: 7_000,
+    deadlineMs: 8_000,
     heartbeatMs: 5_000,
     outOfOrder: 'allow',
     baseline: 'ignore',
     maxFileBytes: 6 * 1024,
     warnings: [],
   })
+})
+
+test('a wait that was asked for and that the deadline cuts is told, and no other', () => {
+  const asked = { LOCKSTEP_DEADLINE: '5m', LOCKSTEP_RUNNER_WAIT: '6m', LOCKSTEP_RETRY_WAIT: '5m' }
+  assert.deepEqual(read(asked).warnings, [
+    'LOCKSTEP_RUNNER_WAIT is longer than LOCKSTEP_DEADLINE, which cuts it',
+  ])
+  assert.deepEqual(read({ ...asked, LOCKSTEP_DEADLINE: '0' }).warnings, [])
 })
 
 test('every mistake is in one report, in which no value stands', () => {
@@ -84,6 +98,8 @@ test('every mistake is in one report, in which no value stands', () => {
     LOCKSTEP_RUNNER_WAIT: canary,
     LOCKSTEP_LOCK_TIMEOUT: `${canary}ms`,
     LOCKSTEP_STATEMENT_TIMEOUT: `-1s${canary}`,
+    LOCKSTEP_RETRY_WAIT: `5${canary}`,
+    LOCKSTEP_DEADLINE: `${canary}5m`,
     LOCKSTEP_HEARTBEAT: ` ${canary}`,
     LOCKSTEP_OUT_OF_ORDER: canary,
     LOCKSTEP_BASELINE: canary,
@@ -264,8 +280,6 @@ for (const [name, meant] of [
 
 test('names of later releases only warn, since a chart may be newer than the image', () => {
   const later = [
-    'RETRY_WAIT',
-    'DEADLINE',
     'GUARD_TABLES',
     'GUARD_COUNT_BUDGET',
     'POOLER',

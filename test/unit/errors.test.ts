@@ -29,6 +29,7 @@ test('a retry helps after what is temporary, and after nothing else', () => {
     'LOCK_TIMEOUT',
     'LEDGER_MOVED',
     'RUNNER_WAIT_OVER',
+    'DEADLINE_OVER',
     'INTERRUPTED',
   ])
   const defects = codes.filter((code) => failures[code].exit === 70)

@@ -20,6 +20,10 @@ const parameter = (name: string, value: string): Buffer => message('S', `${name}
 const error = (severity: string, code: string, text = 'it went wrong'): Buffer =>
   message('E', `S${severity}\0V${severity}\0C${code}\0M${text}\0\0`)
 
+function ignore(): void {
+  // What is told of each message is of no interest here.
+}
+
 function keyData(pid: number): Buffer {
   const body = Buffer.alloc(8)
   body.writeInt32BE(pid)
@@ -29,6 +33,7 @@ function keyData(pid: number): Buffer {
 
 const initial: Frames = {
   pid: 0,
+  secret: Buffer.alloc(0),
   parameters: new Map(),
   status: undefined,
   tags: [],
@@ -44,7 +49,7 @@ const session: readonly (readonly [Buffer, Partial<Frames>])[] = [
   [message('R', Buffer.from([0, 0, 0, 12]), decoy), {}],
   [parameter('server_version', '18.4'), { parameters: new Map([['server_version', '18.4']]) }],
   [parameter('x', ''), { parameters: new Map([['server_version', '18.4'], ['x', '']]) }],
-  [keyData(4711), { pid: 4711 }],
+  [keyData(4711), { pid: 4711, secret: Buffer.from([255, 255, 255, 255]) }],
   [ready('I'), { status: 'I' }],
   // A message of three statements.
   [complete('BEGIN'), { tags: ['BEGIN'] }],
@@ -82,7 +87,7 @@ function knownAfter(messages: number): Frames {
 
 /** Feeds bytes in parts that end at the given places. */
 function readIn(bytes: Buffer, ends: readonly number[]): Frames {
-  const { frames, read } = frameReader()
+  const { frames, read } = frameReader(ignore)
   let from = 0
   for (const end of [...ends, bytes.length]) {
     read(bytes.subarray(from, end))
@@ -92,7 +97,7 @@ function readIn(bytes: Buffer, ends: readonly number[]): Frames {
 }
 
 test('each message of a session is read for what it says', () => {
-  const { frames, read } = frameReader()
+  const { frames, read } = frameReader(ignore)
   assert.deepEqual(frames, initial)
   for (const [index, [bytes]] of session.entries()) {
     read(bytes)
@@ -189,7 +194,7 @@ test('text that looks like fields of an error is not taken for them', () => {
 })
 
 test('a large row is passed over without being kept', () => {
-  const { frames, read } = frameReader()
+  const { frames, read } = frameReader(ignore)
   const size = 256 * 2 ** 20
   const header = message('D').fill(0, 1)
   header.writeUInt32BE(size + 4, 1)
@@ -210,7 +215,7 @@ test('the few bytes that are kept of a chunk do not keep the chunk', async () =>
   setFlagsFromString('--expose-gc')
   const collectGarbage: unknown = runInNewContext('gc')
   assert.ok(typeof collectGarbage === 'function')
-  const { frames, read } = frameReader()
+  const { frames, read } = frameReader(ignore)
   const begin = complete('BEGIN')
   const readChunk = (): WeakRef<ArrayBufferLike> => {
     const chunk = Buffer.concat([message('D', Buffer.alloc(2 ** 16)), begin.subarray(0, 7)])

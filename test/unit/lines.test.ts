@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Failure, failures, type FailureCode } from '../../src/errors.ts'
-import type { Event } from '../../src/events.ts'
-import { count, lineOf } from '../../src/report/lines.ts'
+import type { Blocker, Event } from '../../src/events.ts'
+import { lineOf } from '../../src/report/lines.ts'
 import { everyEvent } from '../support/events.ts'
 
 test('every checkpoint has a line, which is one line, with words and a level', () => {
@@ -15,8 +15,15 @@ test('every checkpoint has a line, which is one line, with words and a level', (
 })
 
 const files = { checkpoint: 'files', files: 2, dir: 'sql', first: 'a', last: 'b' } as const
+const { running } = everyEvent
 const plan = { checkpoint: 'plan', covered: [], pending: [] } as const
-const applied = { checkpoint: 'applied', file: '1_a.sql', durationMs: 12, covers: 0 } as const
+const applied = {
+  checkpoint: 'applied',
+  file: '1_a.sql',
+  durationMs: 12,
+  covers: 0,
+  warnings: 0,
+} as const
 const done = { checkpoint: 'done', durationMs: 1_234 } as const
 
 for (const [event, text] of [
@@ -38,7 +45,27 @@ for (const [event, text] of [
   [plan, 'no file'],
   [everyEvent.plan, 'baseline for 0001 to 0002, then 1 file'],
   [{ ...plan, covered: ['a', 'b'] }, 'baseline for a to b, then no file'],
-  [everyEvent.running, '0003_c.sql for 61 s'],
+  [everyEvent.running, '0003_c.sql for 61 s: building index: scanning table, 62 %'],
+  [{ ...running, progress: undefined }, '0003_c.sql for 61 s: waits for IO DataFileRead'],
+  [{ ...running, progress: undefined, waitEvent: undefined }, '0003_c.sql for 61 s'],
+  [
+    { ...running, progress: { command: 'COPY', phase: undefined, percent: undefined, rows: 7 } },
+    '0003_c.sql for 61 s: COPY, 7 rows',
+  ],
+  [everyEvent.blocked, '0003_c.sql waits for ACCESS EXCLUSIVE on public.leads'],
+  [{ ...everyEvent.blocked, waitsFor: undefined }, '0003_c.sql waits for a lock'],
+  [
+    everyEvent.retry,
+    '0003_c.sql: canceling statement due to lock timeout (55P03): again in 1.4 s, for at most 4 m 50 s more',
+  ],
+  [
+    everyEvent.lost,
+    'the connection to host:5432/crm ended inside 0003_c.sql; the ledger will say what is applied',
+  ],
+  [
+    { ...everyEvent.lost, file: undefined },
+    'the connection to host:5432/crm ended; the ledger will say what is applied',
+  ],
   [applied, '1_a.sql in 12 ms'],
   [{ ...applied, durationMs: 0.2 }, '1_a.sql in 1 ms'],
   [{ ...applied, durationMs: 1_000 }, '1_a.sql in 1.0 s'],
@@ -47,6 +74,7 @@ for (const [event, text] of [
   [{ ...applied, durationMs: 119_600 }, '1_a.sql in 2 m 0 s'],
   [{ ...applied, durationMs: 3_725_000 }, '1_a.sql in 62 m 5 s'],
   [{ ...applied, covers: 1 }, '1_a.sql in 12 ms, stands for 1 file'],
+  [{ ...applied, warnings: 2 }, '1_a.sql in 12 ms, 2 warnings of the server'],
   [{ ...applied, covers: 9 }, '1_a.sql in 12 ms, stands for 9 files'],
   [everyEvent.note, '0005_b.sql is applied already, as 0002_b.sql'],
   [everyEvent.warning, 'LOCKSTEP_X is not known'],
@@ -80,6 +108,9 @@ test('what goes wrong is an error, what takes long or is odd a warning, and all 
     levels.filter(([, level]) => level !== 'info'),
     [
       ['waiting', 'warn'],
+      ['blocked', 'warn'],
+      ['retry', 'warn'],
+      ['lost', 'warn'],
       ['warning', 'warn'],
       ['failed', 'error'],
       ['done', 'error'],
@@ -93,6 +124,29 @@ test('what belongs below a line comes with it', () => {
   assert.deepEqual(lineOf(everyEvent.failed).more, ['mend it'])
   assert.deepEqual(lineOf(everyEvent.waiting).more, ['a hint'])
   assert.deepEqual(lineOf(everyEvent.done).more, [])
+})
+
+test('whoever is in the way is told as far as the server shows', () => {
+  const { blocked, retry } = everyEvent
+  const told = (change: Partial<Blocker>): string | undefined => {
+    const [blocker] = blocked.blockers
+    assert.ok(blocker)
+    return lineOf({ ...blocked, blockers: [{ ...blocker, ...change }] }).more[0]
+  }
+  assert.equal(
+    told({}),
+    'pid 8123 (application backend, user crm) holds ACCESS SHARE, idle in transaction for 3 m 10 s',
+  )
+  assert.equal(
+    told({ application: '', mode: undefined, stateMs: undefined }),
+    'pid 8123 (user crm), idle in transaction',
+  )
+  assert.equal(
+    told({ application: undefined, user: undefined, state: undefined }),
+    'pid 8123 holds ACCESS SHARE; what it does is hidden from this role: grant pg_read_all_stats to it',
+  )
+  assert.match(told({ pid: 0 }) ?? '', /^a prepared transaction, /)
+  assert.match(lineOf(retry).more[0] ?? '', /^in the way: pid 8123 /)
 })
 
 test('the last line tells code and exit, and that a retry helps after 75 only', () => {
@@ -110,12 +164,5 @@ test('names of files form a column where a width is given', () => {
   assert.equal(
     lineOf({ ...applied, file: '1_longer_name.sql' }, 10).text,
     '1_longer_name.sql in 12 ms',
-  )
-})
-
-test('things are counted as people count them', () => {
-  assert.deepEqual(
-    [0, 1, 2].map((number) => count(number, 'file')),
-    ['0 files', '1 file', '2 files'],
   )
 })

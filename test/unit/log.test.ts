@@ -55,6 +55,17 @@ test('a line of JSON begins with level, severity and time, then message, checkpo
   }
 })
 
+const backend = {
+  pid: 8123,
+  application: 'backend',
+  user: 'crm',
+  state: 'idle in transaction',
+  stateMs: 190_000,
+  mode: 'ACCESS SHARE',
+}
+const inTheWay =
+  'pid 8123 (application backend, user crm) holds ACCESS SHARE, idle in transaction for 3 m 10 s'
+
 test('the fields of JSON are those that machines read, with whole milliseconds', () => {
   const { stdout } = say({ format: 'json' }, all)
   const fields = stdout
@@ -92,8 +103,51 @@ test('the fields of JSON are those that machines read, with whole milliseconds',
       covered: ['0001_a.sql', '0002_b.sql'],
       pending: ['0003_c.sql'],
     },
-    { level: 'info', checkpoint: 'running', file: '0003_c.sql', runningMs: 61_000 },
-    { level: 'info', checkpoint: 'applied', file: '0003_c.sql', durationMs: 12, covers: 0 },
+    {
+      level: 'info',
+      checkpoint: 'running',
+      file: '0003_c.sql',
+      runningMs: 61_000,
+      waitEvent: 'IO DataFileRead',
+      progress: {
+        command: 'CREATE INDEX',
+        phase: 'building index: scanning table',
+        percent: 62,
+      },
+    },
+    {
+      level: 'warn',
+      checkpoint: 'blocked',
+      file: '0003_c.sql',
+      runningMs: 2_500,
+      waitsFor: { mode: 'ACCESS EXCLUSIVE', on: 'public.leads' },
+      blockers: [backend],
+      more: [inTheWay],
+    },
+    {
+      level: 'warn',
+      checkpoint: 'retry',
+      file: '0003_c.sql',
+      reason: '0003_c.sql: canceling statement due to lock timeout (55P03)',
+      pauseMs: 1_400,
+      leftMs: 290_000,
+      blockers: [backend],
+      more: [`in the way: ${inTheWay}`],
+    },
+    {
+      level: 'warn',
+      checkpoint: 'lost',
+      reason: 'the connection to host:5432/crm ended',
+      file: '0003_c.sql',
+    },
+    {
+      level: 'info',
+      checkpoint: 'applied',
+      file: '0003_c.sql',
+      durationMs: 12,
+      covers: 0,
+      warnings: 0,
+    },
     { level: 'info', checkpoint: 'note' },
     { level: 'warn', checkpoint: 'warning' },
     { level: 'info', checkpoint: 'verified', head: '0016_p.sql', files: 16 },
@@ -196,8 +250,8 @@ test('readable lines are checkpoint and text in columns, with what belongs to th
   const { stdout } = say({ format: 'pretty' }, [
     everyEvent.start,
     { checkpoint: 'plan', covered: [], pending: ['1_a.sql', '2_longest.sql'] },
-    { checkpoint: 'applied', file: '1_a.sql', durationMs: 2, covers: 0 },
-    { checkpoint: 'applied', file: '2_longest.sql', durationMs: 30, covers: 0 },
+    { checkpoint: 'applied', file: '1_a.sql', durationMs: 2, covers: 0, warnings: 0 },
+    { checkpoint: 'applied', file: '2_longest.sql', durationMs: 30, covers: 0, warnings: 0 },
     everyEvent.failed,
     everyEvent.done,
   ])

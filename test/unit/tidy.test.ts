@@ -63,12 +63,16 @@ for (const [rule, who, what] of [
     /^files\//,
     /^(files\/|(errors|printable)\.ts$|node:(buffer|crypto|fs|path|timers\/promises)$)/,
   ],
-  ['deciding knows files and failures', /^decide\.ts$/, /^(files\/|errors\.ts$)/],
+  [
+    'deciding knows files, failures and phrases',
+    /^decide\.ts$/,
+    /^(files\/|(errors|phrases)\.ts$)/,
+  ],
   ['failures know nothing', /^errors\.ts$/, /^$/],
   [
     'src/postgres knows no log and no cluster',
     /^postgres\//,
-    /^(postgres\/|files\/|(decide|errors|events|nearest|pause)\.ts$|node:|postgres$)/,
+    /^(postgres\/|files\/|(decide|errors|events|nearest|pause|phrases)\.ts$|node:|postgres$)/,
   ],
 ] as const) {
   test(rule, () => {

@@ -1,0 +1,44 @@
+import { Failure } from './errors.ts'
+import type { Blocker, Tell } from './events.ts'
+import { pause } from './pause.ts'
+
+const firstPauseMs = 100
+const longestPauseMs = 5_000
+
+/** How often a file is tried again that met a lock or a deadlock: with growing, jittered pauses, for so long in all. */
+export class Patience {
+  readonly #retryWaitMs: number
+  readonly #tell: Tell
+  readonly #stop: AbortSignal
+  #file: string | undefined
+  #sinceMs = 0
+  #tries = 0
+
+  constructor(retryWaitMs: number, tell: Tell, stop: AbortSignal) {
+    this.#retryWaitMs = retryWaitMs
+    this.#tell = tell
+    this.#stop = stop
+  }
+
+  /**
+   * Waits until the file may be tried again, and says who was in the way.
+   *
+   * @throws {Failure} the failure itself, when patience is over; the reason of the stop
+   */
+  async wait(file: string, failure: Failure, blockers: readonly Blocker[]): Promise<void> {
+    const nowMs = performance.now()
+    if (file !== this.#file) {
+      this.#file = file
+      this.#sinceMs = nowMs
+      this.#tries = 0
+    }
+    const growingMs = Math.min(firstPauseMs * 2 ** this.#tries, longestPauseMs)
+    const pauseMs = growingMs * (0.5 + Math.random() / 2)
+    const leftMs = this.#sinceMs + this.#retryWaitMs - nowMs - pauseMs
+    this.#tries += 1
+    if (leftMs < 0) throw failure
+    const reason = failure.message
+    this.#tell({ checkpoint: 'retry', file, reason, pauseMs, leftMs, blockers })
+    await pause(pauseMs, this.#stop)
+  }
+}

@@ -1,0 +1,53 @@
+import type { Blocker, Progress } from './events.ts'
+
+/** `1 file`, `2 files`. */
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`
+}
+
+/** `12 ms`, and from a second on as `seconds` has it. */
+export function duration(ms: number): string {
+  return ms < 1000 ? `${Math.max(1, Math.round(ms))} ms` : seconds(ms)
+}
+
+/** `1.2 s`, `119 s`, `3 m 10 s`. */
+export function seconds(ms: number): string {
+  if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`
+  const whole = Math.round(ms / 1000)
+  return whole < 120 ? `${whole} s` : `${Math.floor(whole / 60)} m ${whole % 60} s`
+}
+
+/** `building index: scanning table, 62 %`, or what it waits for, as far as the server tells. */
+export function doing({
+  waitEvent,
+  progress,
+}: {
+  readonly waitEvent: string | undefined
+  readonly progress: Progress | undefined
+}): string | undefined {
+  if (progress === undefined) return waitEvent === undefined ? undefined : `waits for ${waitEvent}`
+  const { command, phase, percent, rows } = progress
+  const parts = [
+    phase ?? command,
+    percent === undefined ? undefined : `${percent} %`,
+    rows === undefined ? undefined : count(rows, 'row'),
+  ]
+  return parts.filter((part) => part !== undefined).join(', ')
+}
+
+/** `pid 8123 (application backend, user crm) holds ACCESS SHARE, idle in transaction for 190 s`. */
+export function blockerText({ pid, application, user, state, stateMs, mode }: Blocker): string {
+  if (pid === 0) return 'a prepared transaction, which COMMIT PREPARED or ROLLBACK PREPARED ends'
+  const names = [
+    application === undefined || application === '' ? [] : [`application ${application}`],
+    user === undefined ? [] : [`user ${user}`],
+  ].flat()
+  const who = names.length === 0 ? '' : ` (${names.join(', ')})`
+  const holds = mode === undefined ? '' : ` holds ${mode}`
+  const since = stateMs === undefined ? '' : ` for ${seconds(stateMs)}`
+  const does =
+    state === undefined
+      ? '; what it does is hidden from this role: grant pg_read_all_stats to it'
+      : `, ${state}${since}`
+  return `pid ${pid}${who}${holds}${does}`
+}

@@ -1,0 +1,32 @@
+import type { Address } from './address.ts'
+import type { Frames } from './frames.ts'
+import { dial } from './socket.ts'
+
+/** CancelRequest: its code is 80877102. PostgreSQL manual, 54.2.8. */
+const cancelCode = 80_877_102
+
+/**
+ * Asks the server to cancel what a session runs, on a connection of its own. Resolves when the
+ * server has hung up, so the cancel is on its way; whether it came in time nobody says.
+ *
+ * Not by the driver, whose failure to connect would end the process.
+ *
+ * @throws whatever stands in the way of connecting
+ */
+export async function cancel(
+  address: Address,
+  { pid, secret }: Frames,
+  stop: AbortSignal,
+): Promise<void> {
+  const { socket } = await dial(address, stop)
+  const request = Buffer.alloc(12)
+  request.writeInt32BE(request.length + secret.length)
+  request.writeInt32BE(cancelCode, 4)
+  request.writeInt32BE(pid, 8)
+  await new Promise<void>((resolve) => {
+    stop.addEventListener('abort', () => socket.destroy(), { once: true })
+    socket.on('error', () => resolve()).on('close', () => resolve())
+    socket.end(Buffer.concat([request, secret]))
+    socket.resume()
+  })
+}

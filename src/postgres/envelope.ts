@@ -1,0 +1,104 @@
+import type { Plan } from '../decide.ts'
+import type { Migration } from '../files/folder.ts'
+import { ledgerStates } from './ledger-format.ts'
+import { identifier, literal } from './quote.ts'
+import { sessionSettings } from './settings.ts'
+
+/** A transaction to run: a text, and the ledger rows that it earns. */
+export interface Work {
+  /** Name of the file for people, and for `pg_stat_activity`. */
+  readonly file: string
+  readonly text: string
+  /** One for a file, one for each covered file for a baseline. */
+  readonly earns: readonly Migration[]
+  readonly how: 'transaction' | 'baseline'
+  /** Id of the row before the first that is earned, 0 for none. */
+  readonly head: number
+  readonly over: readonly number[]
+}
+
+/** The transactions of a plan in order, each with the row that it follows. */
+export function* worksOf(plan: Plan): Generator<Work> {
+  let { head } = plan
+  const { over } = plan
+  if (plan.baseline !== undefined) {
+    yield {
+      file: 'baseline.sql',
+      text: plan.baseline.text,
+      earns: plan.covered,
+      how: 'baseline',
+      head,
+      over,
+    }
+    head += plan.covered.length
+  }
+  for (const file of plan.pending) {
+    yield { file: file.file, text: file.text, earns: [file], how: 'transaction', head, over }
+    head += 1
+  }
+}
+
+/** What is the same for all work of a run. */
+export interface Terms {
+  readonly schema: string
+  readonly lockKey: bigint
+  readonly run: string
+  readonly lockTimeoutMs: number
+  readonly statementTimeoutMs: number
+}
+
+/**
+ * What stands before and behind the text. The resets keep what a file leaves behind (settings,
+ * role, cursors, prepared statements, temporary tables) from the next file and from our own
+ * statements; they stand behind the text too, because the server reads a whole message before the
+ * first statement of it runs, with the settings of that moment.
+ */
+export function envelope(
+  work: Work,
+  terms: Terms,
+  major: number,
+): { prefix: string; suffix: string } {
+  const ledger = identifier(terms.schema)
+  const reset = `RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;${sessionSettings(major)}`
+  const first = work.head + 1
+  const last = work.head + work.earns.length
+  const opens = work.earns.map((file, index) => openCall(file, work.head + index, work, terms))
+  const prefix = [
+    `/* lockstep ${work.file} */BEGIN READ WRITE;${reset}`,
+    'CLOSE ALL;UNLISTEN *;DEALLOCATE ALL;DISCARD TEMP;',
+    `SET LOCAL lock_timeout=${terms.lockTimeoutMs};SET LOCAL statement_timeout=${terms.statementTimeoutMs};`,
+    ...opens,
+    // A cursor WITH HOLD is filled at COMMIT. Ours is closed before our own COMMIT, so it is filled
+    // only if the file says COMMIT itself, and then it raises: nothing is kept.
+    `DECLARE lockstep_guard CURSOR WITH HOLD FOR SELECT ${ledger}.held();\n`,
+  ].join('')
+  const suffix = [
+    // Deferred constraints and their triggers now, where an error can still be told by its place.
+    `\n;SET CONSTRAINTS ALL IMMEDIATE;CLOSE ALL;${reset}`,
+    'SET LOCAL search_path=pg_catalog,pg_temp;',
+    `SELECT ${ledger}.close(${first},${last});`,
+    // A file could have replaced the function: the rows are asked, too. Dollar quotes, since a quote
+    // of ours would close one that the file has left open.
+    `SELECT (CASE pg_catalog.count(*) WHEN ${work.earns.length} THEN $lockstep$1$lockstep$ ELSE $lockstep$${ledgerStates.notFinished}$lockstep$ END)::pg_catalog.int4`,
+    ` FROM ${ledger}.ledger WHERE id BETWEEN ${first} AND ${last} AND finished IS NOT NULL;COMMIT`,
+  ].join('')
+  return { prefix, suffix }
+}
+
+function openCall(file: Migration, previous: number, work: Work, terms: Terms): string {
+  const values = [
+    `(${terms.lockKey})::pg_catalog.int8`,
+    previous + 1,
+    previous,
+    file.version,
+    literal(file.file),
+    literal(file.checksum),
+    `'{}'`,
+    `'normal'`,
+    literal(work.how),
+    'null',
+    literal(`{${work.over.join(',')}}`),
+    literal(terms.run),
+  ]
+  return `SELECT ${identifier(terms.schema)}.open(${values.join(',')});`
+}
