@@ -7,7 +7,7 @@ import { after, test } from 'node:test'
 import { Failure } from '../../src/errors.ts'
 import { readAddress } from '../../src/postgres/address.ts'
 import { Connecting } from '../../src/postgres/connect.ts'
-import { Authority, type Certificate } from '../support/certificates.ts'
+import { Authority, signedByItself, type Certificate } from '../support/certificates.ts'
 import { told } from '../support/failure.ts'
 import { folderOf } from '../support/folder.ts'
 import { listen } from '../support/network.ts'
@@ -300,6 +300,15 @@ test('a key that others may read is not used, unless it is root’s and its grou
   } finally {
     chmodSync(at('client.key'), 0o600)
   }
+})
+
+test('a certificate that is signed by itself is trusted where it is named', async () => {
+  const certificate = await signedByItself(names)
+  folder.write({ 'itself.crt': certificate.cert })
+  await setUp({ certificate })
+  assert.match(await outcome(full), /^TLS_FAILED .*the server’s certificate is signed by itself, /)
+  const named = `sslmode=verify-full&sslrootcert=${at('itself.crt')}`
+  assert.equal(await outcome(named), 'TLS verify-full')
 })
 
 test('certificates that were withdrawn are refused', async () => {
