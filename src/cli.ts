@@ -71,8 +71,8 @@ export async function runCli(shell: Shell): Promise<number> {
     if (!isStatus)
       tell({ checkpoint: 'start', programVersion, run: run.id, command: request.command })
     const config = readConfig(env)
-    for (const text of config.warnings) tell({ checkpoint: 'warning', text })
     const stop = stopWithFailure(shell.stop, config.deadlineMs)
+    for (const text of config.warnings) tell({ checkpoint: 'warning', text })
     if (isStatus) return await status(config, run, quiet(tell), stop, { ...request, ...shell })
     return end(await migrate(config, run, tell, stop))
   } catch (error) {

@@ -26,6 +26,7 @@ export interface Connected {
 const oldestMajor = 14
 const firstPauseMs = 100
 const longestPauseMs = 5_000
+const shortestTryMs = 1_000
 
 /**
  * Connecting begins at once, so that other things can be done meanwhile; leaving the scope ends it,
@@ -87,8 +88,9 @@ async function connect(
     const obstacles: Obstacle[] = []
     for (const address of addresses) {
       const leftMs = round === 0 ? Infinity : begunMs + connectWaitMs - performance.now()
-      const connectTimeoutMs = Math.ceil(Math.min(address.connectTimeoutMs, Math.max(leftMs, 1)))
-      const limited = { ...address, connectTimeoutMs }
+      if (leftMs <= 0 && obstacles.length > 0) break
+      const connectTimeoutMs = Math.min(address.connectTimeoutMs, Math.max(leftMs, shortestTryMs))
+      const limited = { ...address, connectTimeoutMs: Math.ceil(connectTimeoutMs) }
       const tried = await attempt(limited, waysOf(address), wanted, run, stop)
       if ('session' in tried) return tried
       obstacles.push(tried)
@@ -135,7 +137,7 @@ async function attempt(
     dialled = await dial(address, stop, way)
     const why = refused === undefined || way === 'TLS' ? '' : ` (${refused})`
     const told = { ...dialled, encryption: `${dialled.encryption}${why}` }
-    session = new Session(told, address, applicationName(run))
+    session = new Session(told, applicationName(run))
     const seen = await look(session, wanted.schema)
     session.confirm(seen.pid)
     if (serverMajor(session) < oldestMajor) {

@@ -127,7 +127,7 @@ const others: Readonly<Record<string, Rule>> = {
 const foreign = new Set(['pool', 'sslaccept', 'sslidentity'])
 
 /** All that libpq knows, with the variable where there is one. */
-export const known = new Map([
+export const knownParameters = new Map([
   ...Object.entries(honoured),
   ...Object.entries(others).map(([name, { variable }]) => [name, variable] as const),
 ])
@@ -152,7 +152,7 @@ export type Env = Readonly<Record<string, string | undefined>>
 export function readParameters(env: Env): ReadParameters {
   const said = { problems: [] as string[], warnings: [] as string[] }
   const given = new Map<string, Parameter>()
-  for (const [name, variable] of known) {
+  for (const [name, variable] of knownParameters) {
     if (variable === undefined) continue
     const { value, source, problem } = readVariable(env, variable)
     if (problem !== undefined) said.problems.push(problem)
@@ -165,7 +165,7 @@ export function readParameters(env: Env): ReadParameters {
   for (const [name, value] of typeof pairs === 'string' ? [] : pairs) {
     // libpq takes this one over from JDBC.
     if (name === 'ssl' && value === 'true') given.set('sslmode', { value: 'require', source: name })
-    else if (known.has(name)) given.set(name, { value, source: name })
+    else if (knownParameters.has(name)) given.set(name, { value, source: name })
     else judgeUnknown(name, url.value, said)
   }
   for (const [name, { value, source }] of given) {
@@ -189,7 +189,7 @@ function judgeUnknown(
   url: string,
   { problems, warnings }: { problems: string[]; warnings: string[] },
 ): void {
-  const near = nearest(name.toLowerCase(), [...known.keys()])
+  const near = nearest(name.toLowerCase(), [...knownParameters.keys()])
   // A raw & in a password makes a name of what follows it.
   const isTold = !/[?&](?:ssl)?password=/.test(url)
   const what = `the parameter ${isTold ? JSON.stringify(name) : 'behind a password'} of DATABASE_URL`

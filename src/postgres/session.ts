@@ -6,7 +6,7 @@ import { describeAddress, type Address } from './address.ts'
 import { cancel } from './cancel.ts'
 import { frameReader, type Answer, type Frames } from './frames.ts'
 import { ServerError } from './server-error.ts'
-import { dial, type Dialled, type Way } from './socket.ts'
+import { dial, type Dialled } from './socket.ts'
 
 /** Terminate: the goodbye of the protocol. PostgreSQL manual, 54.7. */
 const terminate = Buffer.from([0x58, 0, 0, 0, 4])
@@ -29,7 +29,6 @@ export class Session implements AsyncDisposable {
   /** For people: `TLS verify-full`, `no TLS`, `unix socket`. */
   readonly encryption: string
   readonly #address: Address
-  readonly #way: Way
   readonly #socket: Socket
   readonly #sql: postgres.Sql
   /** Calls that have not settled. */
@@ -46,8 +45,7 @@ export class Session implements AsyncDisposable {
    * @param dialled - connected, encrypted if it is to be, nothing sent yet
    * @param applicationName - at most 63 bytes; what others see in `pg_stat_activity`
    */
-  constructor(dialled: Dialled, address: Address, applicationName: string) {
-    const { socket, encryption, way } = dialled
+  constructor({ socket, place, encryption }: Dialled, applicationName: string) {
     const { frames, read } = frameReader((answer) => {
       const call = this.#unanswered.shift()
       if (call !== undefined) call.answer = answer
@@ -55,8 +53,7 @@ export class Session implements AsyncDisposable {
     })
     this.frames = frames
     this.encryption = encryption
-    this.#address = address
-    this.#way = way
+    this.#address = place
     this.#socket = socket
     // Before the driver's listeners, so that a loss is known before the driver can act on it. A query
     // sent between `error` and `close` would never settle: both latch.
@@ -66,7 +63,7 @@ export class Session implements AsyncDisposable {
     })
     socket.on('error', () => this.#lose(this.#lossFailure()))
     socket.on('close', () => this.#lose(this.#lossFailure()))
-    this.#sql = postgres(driverOptions(socket, address, applicationName))
+    this.#sql = postgres(driverOptions(socket, place, applicationName))
   }
 
   /**
@@ -118,8 +115,8 @@ export class Session implements AsyncDisposable {
 
   /** Another session with the same server. */
   async beside(applicationName: string, stop: AbortSignal): Promise<Session> {
-    const dialled = await dial(this.#address, stop, this.#way)
-    return new Session(dialled, this.#address, applicationName)
+    const dialled = await dial(this.#address, stop)
+    return new Session(dialled, applicationName)
   }
 
   /**
@@ -131,7 +128,7 @@ export class Session implements AsyncDisposable {
     const patience = AbortSignal.timeout(cancelPatienceMs)
     // More than once: a cancel that comes between two messages on the wire hits neither.
     while (this.#unanswered.length > 0 && this.#loss === undefined && !patience.aborted) {
-      await dial(this.#address, patience, this.#way)
+      await dial(this.#address, patience)
         .then(({ socket }) => cancel(socket, this.frames, patience))
         .catch(ignore)
       const { promise: answered, resolve } = Promise.withResolvers<void>()

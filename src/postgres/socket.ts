@@ -14,12 +14,13 @@ export interface Dialled {
   readonly socket: Socket
   /** For people: `TLS verify-full`, `no TLS`, `unix socket`. */
   readonly encryption: string
-  readonly way: Way
+  /** Where it leads, so that another one beside it leads there too, in the same way. */
+  readonly place: Address
   /** What the socket reports later: in TLS 1.3 a server looks at a client certificate at last. */
   readonly errors: readonly Error[]
 }
 
-export type Way = 'plain' | 'TLS'
+type Way = 'plain' | 'TLS'
 
 /** The ways to connect, in their order: a later one if the server refuses the one before it. */
 export function waysOf({ host, tls }: Address): readonly [Way, ...Way[]] {
@@ -55,19 +56,23 @@ export async function dial(
   try {
     deadline.throwIfAborted()
     await event(plain, 'connect')
-    if (isUnix) return { socket, way, encryption: 'unix socket', errors }
+    if (isUnix) return { socket, encryption: 'unix socket', place: address, errors }
+    const { tls } = address
+    // A name may lead to several servers.
+    const reached = { ...address, ip: plain.remoteAddress }
     plain.setKeepAlive(true, keepAlive.idleMs, keepAlive.intervalMs, keepAlive.count)
     if (way === 'plain' || !(await offersTls(plain, address)))
-      return { socket, way, encryption: 'no TLS', errors }
+      return { socket, encryption: 'no TLS', place: withMode(reached, 'disable'), errors }
     const node = await import('node:tls')
     if (plain.destroyed) throw plain.errored ?? connectionClosed()
     const encrypted = beginTls(node, plain, address).on('error', (error) => errors.push(error))
     socket = encrypted
     await event(encrypted, 'secureConnect')
     // Without the agreement on the protocol another service could answer (PostgreSQL manual, 54.2.11).
-    if (address.tls.direct && encrypted.alpnProtocol !== 'postgresql')
+    if (tls.direct && encrypted.alpnProtocol !== 'postgresql')
       throw new Failure('TLS_FAILED', `${describeAddress(address)} does not take TLS directly`)
-    return { socket, way, encryption: describeTls(address.tls), errors }
+    const mode = tls.mode === 'allow' || tls.mode === 'prefer' ? 'require' : tls.mode
+    return { socket, encryption: describeTls(tls), place: withMode(reached, mode), errors }
   } catch (error) {
     socket.destroy()
     plain.destroy()
@@ -75,6 +80,10 @@ export async function dial(
   } finally {
     deadline.removeEventListener('abort', abort)
   }
+}
+
+function withMode(address: Address, mode: Address['tls']['mode']): Address {
+  return { ...address, tls: { ...address.tls, mode } }
 }
 
 /** Asks the server for TLS, where that is to be asked. */

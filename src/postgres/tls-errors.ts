@@ -10,9 +10,11 @@ export class HandshakeFailure extends Failure {
   }
 }
 
-/** Whether an error of a socket is one of TLS (`ERR_SSL_...`, `CERT_...`), not of the network below. */
+/** Whether an error of a socket is one of TLS, and not of the network below. */
 export function isTlsError(error: unknown): error is Error {
-  return !(error instanceof Failure) && /_/.test(codeOf(error) ?? '')
+  // OpenSSL's own, Node's, and those of a certificate: CERT_HAS_EXPIRED.
+  const codes = /^(?:ERR_O?SSL_|ERR_TLS_|(?!ERR_|EAI_)[A-Z]+_)/
+  return !(error instanceof Failure) && codes.test(codeOf(error) ?? '')
 }
 
 function codeOf(error: unknown): string | undefined {
@@ -36,7 +38,8 @@ const reasons: Readonly<Record<string, string>> = {
   CERT_REVOKED: 'the server’s certificate was revoked',
   CRL_HAS_EXPIRED: 'the list of revoked certificates has expired',
   UNABLE_TO_GET_CRL: 'sslcrl has no list of the authority that signed the server’s certificate',
-  DEPTH_ZERO_SELF_SIGNED_CERT: unknownCa,
+  DEPTH_ZERO_SELF_SIGNED_CERT:
+    'the server’s certificate is signed by itself, and is not the one that sslrootcert names',
   SELF_SIGNED_CERT_IN_CHAIN: unknownCa,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: unknownCa,
   UNABLE_TO_GET_ISSUER_CERT: unknownCa,

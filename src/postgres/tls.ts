@@ -53,18 +53,19 @@ function contextOf(node: NodeTls, tls: TlsTerms): SecureContext {
     return node.createSecureContext(options)
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-    throw new Failure(
-      'TLS_FAILED',
-      unusable[code] ?? `sslcert, sslkey or sslcrl cannot be used (${code})`,
-    )
+    // With a wrong password OpenSSL also finds a key of a kind that does not exist.
+    const isLocked = options.key?.includes('ENCRYPTED') === true
+    const why = unusable[code] ?? (isLocked ? lockedKey : `cannot be used (${code})`)
+    throw new Failure('TLS_FAILED', `what sslcert, sslkey and sslcrl name: ${why}`)
   }
 }
 
+const lockedKey = 'the key is encrypted, and sslpassword does not open it'
 const unusable: Readonly<Record<string, string>> = {
-  ERR_OSSL_BAD_DECRYPT: 'the key that sslkey names is encrypted, and sslpassword does not open it',
-  ERR_OSSL_X509_KEY_VALUES_MISMATCH: 'the key that sslkey names is not that of the certificate',
-  ERR_OSSL_PEM_NO_START_LINE: 'the file that sslcert names holds no certificate',
-  ERR_CRYPTO_OPERATION_FAILED: 'the file that sslcrl names holds no list of certificates',
+  ERR_OSSL_BAD_DECRYPT: lockedKey,
+  ERR_OSSL_X509_KEY_VALUES_MISMATCH: 'the key is not that of the certificate',
+  ERR_OSSL_PEM_NO_START_LINE: 'the file of the certificate holds none',
+  ERR_CRYPTO_OPERATION_FAILED: 'the file of sslcrl holds no list of certificates',
 }
 
 function authorities(node: NodeTls, rootCert: string): string | string[] {

@@ -22,7 +22,7 @@ function addressOf(url: string): Address {
 
 async function open(url: string): Promise<Session> {
   const address = addressOf(url)
-  return new Session(await dial(address, never), address, 'lockstep/test')
+  return new Session(await dial(address, never), 'lockstep/test')
 }
 
 /** A session that may set things. */

@@ -7,7 +7,7 @@ import { after, test } from 'node:test'
 import { Failure } from '../../src/errors.ts'
 import { readAddress } from '../../src/postgres/address.ts'
 import { Connecting } from '../../src/postgres/connect.ts'
-import { Authority, type Certificate } from '../support/certificates.ts'
+import { Authority, signedByItself, type Certificate } from '../support/certificates.ts'
 import { told } from '../support/failure.ts'
 import { folderOf } from '../support/folder.ts'
 import { listen } from '../support/network.ts'
@@ -85,20 +85,21 @@ function urlWith(parameters: string, { host = '127.0.0.1', port = server.port }:
   return `postgres://postgres:${superuserPassword}@${host}:${port}/postgres?connect_timeout=5&${parameters}`
 }
 
+const never = new AbortController().signal
+
+function connecting(parameters: string, asked: Asked = {}): Connecting {
+  const env = { DATABASE_URL: urlWith(parameters, asked), ...asked.env }
+  const { addresses, problems } = readAddress(env)
+  assert.deepEqual(problems, [])
+  const wanted = { addresses, schema: 'lockstep', connectWaitMs: 0, heartbeatMs: 10_000 }
+  const run = { id: 'cafe0123', pod: 'test', isAttended: false }
+  return new Connecting(wanted, run, () => undefined, never)
+}
+
 /** What becomes of one try to connect: what its encryption is worth, or all that is told. */
 async function outcome(parameters: string, asked: Asked = {}): Promise<string> {
-  const url = urlWith(parameters, asked)
-  const { addresses, problems } = readAddress({ DATABASE_URL: url, ...asked.env })
-  if (problems.length > 0) return `CONFIG_INVALID ${problems.join('\n')}`
-  const wanted = { addresses, schema: 'lockstep', connectWaitMs: 0, heartbeatMs: 10_000 }
-  const never = new AbortController().signal
-  await using connecting = new Connecting(
-    wanted,
-    { id: 'cafe0123', pod: 'test', isAttended: true },
-    () => undefined,
-    never,
-  )
-  const said = await connecting.result.then(
+  await using connection = connecting(parameters, asked)
+  const said = await connection.result.then(
     ({ session }) => session.encryption,
     (error: unknown) => {
       assert.ok(error instanceof Failure)
@@ -169,6 +170,21 @@ for (const [what, set, expected] of [
   })
 }
 
+test('a session beside another goes the way that the other went', async () => {
+  for (const [lets, mode, encryption] of [
+    ['hostnossl', 'prefer', /^no TLS$/],
+    ['hostssl', 'allow', /^TLS require, certificate not checked$/],
+    ['hostssl', `allow&${ca}`, /^TLS verify-ca$/],
+  ] as const) {
+    await setUp({ lets })
+    await using connection = connecting(`sslmode=${mode}`)
+    const { session } = await connection.result
+    await using beside = await session.beside('lockstep/test', never)
+    assert.equal((await beside.query('select 1')).length, 1)
+    assert.match(beside.encryption, encryption)
+  }
+})
+
 const full = `sslmode=verify-full&${ca}`
 
 // A case: the names in the certificate, the host that is asked for, and whether it is the right one.
@@ -224,24 +240,24 @@ for (const [what, parameters, said] of [
   [
     'with an encrypted key and a wrong password',
     `sslcert=${at('client.crt')}&sslkey=${at('locked.key')}&sslpassword=canary`,
-    /^TLS_FAILED the key that sslkey names is encrypted, and sslpassword does not open it\n/,
+    /^TLS_FAILED .* the key is encrypted, and sslpassword does not open it\n/,
   ],
   [
     'with an encrypted key and no password',
     `sslcert=${at('client.crt')}&sslkey=${at('locked.key')}`,
-    /^TLS_FAILED the key that sslkey names is encrypted, and sslpassword does not open it\n/,
+    /^TLS_FAILED .* the key is encrypted, and sslpassword does not open it\n/,
   ],
   ['with one of an unknown authority', own('stranger'), /^TLS_FAILED .*does not accept the client/],
   ['without a key', `sslcert=${at('client.crt')}`, /^TLS_FAILED sslcert has a certificate, sslkey/],
   [
     'with the key of another',
     `sslcert=${at('client.crt')}&sslkey=${at('stranger.key')}`,
-    /^TLS_FAILED the key that sslkey names is not that of the certificate\n/,
+    /^TLS_FAILED .* the key is not that of the certificate\n/,
   ],
   [
     'with a file that holds none',
     `sslcert=${at('empty.crt')}&sslkey=${at('client.key')}`,
-    /^TLS_FAILED the file that sslcert names holds no certificate\n/,
+    /^TLS_FAILED .* the file of the certificate holds none\n/,
   ],
   [
     'with a file that is not there',
@@ -286,6 +302,15 @@ test('a key that others may read is not used, unless it is root’s and its grou
   }
 })
 
+test('a certificate that is signed by itself is trusted where it is named', async () => {
+  const certificate = await signedByItself(names)
+  folder.write({ 'itself.crt': certificate.cert })
+  await setUp({ certificate })
+  assert.match(await outcome(full), /^TLS_FAILED .*the server’s certificate is signed by itself, /)
+  const named = `sslmode=verify-full&sslrootcert=${at('itself.crt')}`
+  assert.equal(await outcome(named), 'TLS verify-full')
+})
+
 test('certificates that were withdrawn are refused', async () => {
   await setUp({})
   assert.equal(await outcome(`${full}&sslcrl=${at('good.crl')}`), 'TLS verify-full')
@@ -295,7 +320,7 @@ test('certificates that were withdrawn are refused', async () => {
   )
   assert.match(
     await outcome(`${full}&sslcrl=${at('empty.crt')}`),
-    /^TLS_FAILED the file that sslcrl names holds no list/,
+    /^TLS_FAILED .* the file of sslcrl holds no list/,
   )
 })
 
@@ -413,7 +438,7 @@ test('direct TLS with what does not agree on PostgreSQL is refused', async () =>
 const sql = folderOf({ '0001_a.sql': 'create table if not exists a (id int);\n' })
 after(() => sql[Symbol.dispose]())
 
-function run(parameters: string, env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+function runWith(parameters: string, env: Readonly<Record<string, string>> = {}): Promise<Ran> {
   const url = urlWith(parameters)
   return runProgram({
     env: { DATABASE_URL: url, LOCKSTEP_DIR: sql.path, ...env },
@@ -423,19 +448,19 @@ function run(parameters: string, env: Readonly<Record<string, string>> = {}): Pr
 
 test('the program says what the encryption is worth, and why there is none', async () => {
   await setUp({})
-  assertSucceeded(await run(full), /^database .*, TLS verify-full$/m)
-  assertSucceeded(await run('sslmode=require'), /, TLS require, certificate not checked$/m)
+  assertSucceeded(await runWith(full), /^database .*, TLS verify-full$/m)
+  assertSucceeded(await runWith('sslmode=require'), /, TLS require, certificate not checked$/m)
   assertFailed(
-    await run(`sslmode=verify-full&sslrootcert=${at('theirs.crt')}`),
+    await runWith(`sslmode=verify-full&sslrootcert=${at('theirs.crt')}`),
     64,
     'TLS_FAILED',
     /^failed +127\.0\.0\.1:\d+\/postgres fails sslmode verify-full: the server’s certificate is not signed by a/m,
   )
   await setUp({ lets: 'hostnossl' })
-  assertSucceeded(await run('sslmode=prefer'), /, no TLS \(no pg_hba\.conf entry .*\)$/m)
+  assertSucceeded(await runWith('sslmode=prefer'), /, no TLS \(no pg_hba\.conf entry .*\)$/m)
   await setUp({ lets: 'hostssl', clientCertificate: true })
   assertFailed(
-    await run('sslmode=prefer'),
+    await runWith('sslmode=prefer'),
     64,
     'LOGIN_REFUSED',
     /no pg_hba\.conf entry/,
@@ -445,13 +470,18 @@ test('the program says what the encryption is worth, and why there is none', asy
 
 test('authorities that the system or its user adds are trusted where public ones are', async () => {
   await setUp({})
-  const system = await run('sslrootcert=system', { SSL_CERT_FILE: at('ca.crt') })
+  const system = await runWith('sslrootcert=system', { SSL_CERT_FILE: at('ca.crt') })
   assertSucceeded(system, 'TLS verify-full')
-  const extra = await run('sslmode=verify-full', { NODE_EXTRA_CA_CERTS: at('ca.crt') })
+  const extra = await runWith('sslmode=verify-full', { NODE_EXTRA_CA_CERTS: at('ca.crt') })
   assertSucceeded(extra, 'TLS verify-full')
   mkdirSync(at('no-certificates'))
   const none = { SSL_CERT_FILE: at('none'), SSL_CERT_DIR: at('no-certificates') }
-  assertFailed(await run('sslrootcert=system', none), 64, 'TLS_FAILED', 'install ca-certificates')
+  assertFailed(
+    await runWith('sslrootcert=system', none),
+    64,
+    'TLS_FAILED',
+    'install ca-certificates',
+  )
 })
 
 test('no secret is in any output of what goes wrong with TLS', async () => {
@@ -468,7 +498,7 @@ test('no secret is in any output of what goes wrong with TLS', async () => {
     'sslmode=require&sslpassword=canary&sslsni=canary',
   ]) {
     for (const format of ['pretty', 'json']) {
-      const ran = await run(parameters, { LOCKSTEP_LOG_FORMAT: format })
+      const ran = await runWith(parameters, { LOCKSTEP_LOG_FORMAT: format })
       assert.equal(ran.exit, 64, ran.output)
       assert.doesNotMatch(ran.output, /canary|^\s+at |node:internal/m)
     }
@@ -481,11 +511,11 @@ test('node:tls is loaded where a connection is encrypted, and nowhere else', asy
   })`
   const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(ask)}` }
   await setUp({})
-  assertSucceeded(await run('sslmode=require', env), /^tls true$/m)
-  assertSucceeded(await run('sslmode=disable', env), /^tls false$/m)
-  assertSucceeded(await run('sslmode=allow', env), /^tls false$/m)
+  assertSucceeded(await runWith('sslmode=require', env), /^tls true$/m)
+  assertSucceeded(await runWith('sslmode=disable', env), /^tls false$/m)
+  assertSucceeded(await runWith('sslmode=allow', env), /^tls false$/m)
   const socket = `host=${server.socketFolder}&sslmode=verify-full`
-  assertSucceeded(await run(socket, env), /unix socket/, /^tls false$/m)
+  assertSucceeded(await runWith(socket, env), /unix socket/, /^tls false$/m)
   await setUp({ ssl: 'off' })
-  assertSucceeded(await run('sslmode=prefer', env), /^tls false$/m)
+  assertSucceeded(await runWith('sslmode=prefer', env), /^tls false$/m)
 })

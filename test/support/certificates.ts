@@ -13,8 +13,8 @@ export interface Certificate {
 interface Content {
   /** `CN`, and the names and IP addresses that it is for. */
   readonly name: string
-  readonly dns?: readonly string[]
-  readonly ips?: readonly string[]
+  readonly dns?: readonly string[] | undefined
+  readonly ips?: readonly string[] | undefined
   /** Days from now on; negative for one that is over. */
   readonly days?: number
 }
@@ -54,12 +54,8 @@ export class Authority {
     return this.#certificate.toString('pem')
   }
 
-  async sign({ name, dns = [], ips = [], days = 30 }: Content): Promise<Certificate> {
+  async sign({ name, dns, ips, days = 30 }: Content): Promise<Certificate> {
     const keys = await newKeys()
-    const names: x509.JsonGeneralNames = [
-      ...dns.map((value) => ({ type: 'dns' as const, value })),
-      ...ips.map((value) => ({ type: 'ip' as const, value })),
-    ]
     const certificate = await x509.X509CertificateGenerator.create({
       subject: `CN=${name}`,
       issuer: this.#certificate.subject,
@@ -67,7 +63,7 @@ export class Authority {
       signingKey: this.#keys.privateKey,
       ...lifetime(days),
       signingAlgorithm: algorithm,
-      extensions: names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)],
+      extensions: alternativeNames({ dns, ips }),
     })
     return { cert: certificate.toString('pem'), key: pemOf(keys) }
   }
@@ -88,6 +84,27 @@ export class Authority {
     // OpenSSL knows no other label.
     return list.toString('pem').replaceAll(' CRL-----', ' X509 CRL-----')
   }
+}
+
+/** A certificate of nobody's authority. */
+export async function signedByItself({ name, dns, ips, days = 30 }: Content): Promise<Certificate> {
+  const keys = await newKeys()
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: `CN=${name}`,
+    keys,
+    ...lifetime(days),
+    signingAlgorithm: algorithm,
+    extensions: alternativeNames({ dns, ips }),
+  })
+  return { cert: certificate.toString('pem'), key: pemOf(keys) }
+}
+
+function alternativeNames({ dns = [], ips = [] }: Partial<Content>): x509.Extension[] {
+  const names: x509.JsonGeneralNames = [
+    ...dns.map((value) => ({ type: 'dns' as const, value })),
+    ...ips.map((value) => ({ type: 'ip' as const, value })),
+  ]
+  return names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)]
 }
 
 function newKeys(): Promise<webcrypto.CryptoKeyPair> {

@@ -4,7 +4,7 @@ import { join, posix } from 'node:path'
 import { test } from 'node:test'
 import { defaults } from '../../src/config.ts'
 import { failures } from '../../src/errors.ts'
-import { known } from '../../src/postgres/parameters.ts'
+import { knownParameters } from '../../src/postgres/parameters.ts'
 import { everyEvent } from '../support/events.ts'
 
 const root = join(import.meta.dirname, '..', '..')
@@ -159,7 +159,7 @@ test('the table of the README has every variable with its default, and no other'
 test('docs/address.md names what becomes of every parameter of libpq', () => {
   const page = read('docs/address.md')
   const plain = new Set(['host', 'hostaddr', 'port', 'user', 'password', 'passfile', 'dbname'])
-  for (const name of known.keys()) {
+  for (const name of knownParameters.keys()) {
     if (!plain.has(name)) assert.match(page, new RegExp(`[\`=?&]${name}\\b`), name)
   }
 })
