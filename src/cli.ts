@@ -7,7 +7,9 @@ import type { Outcome, Tell } from './events.ts'
 import { helpText } from './help.ts'
 import { migrate } from './migrate.ts'
 import { openLog } from './report/log.ts'
+import { statusText } from './report/status-text.ts'
 import { status } from './status.ts'
+import type { StatusDocument } from './status-document.ts'
 import { programVersion } from './version.ts'
 
 /** What the process lends: `main.ts` alone touches it. */
@@ -67,7 +69,11 @@ export async function runCli(shell: Shell): Promise<number> {
       tell({ checkpoint: 'start', programVersion, run: run.id, command: request.command })
     const config = readConfig(env)
     const stop = stopWithFailure(shell.stop, config.deadlineMs)
-    if (isStatus) return await status(config, run, quiet(tell), stop, { ...request, ...shell })
+    if (isStatus) {
+      const document = await status(config, run, quiet(tell), stop)
+      shell.print(statusAs(document, request, shell))
+      return request.exitCode && document.state !== 'up-to-date' ? 2 : 0
+    }
     return end(await migrate(config, run, tell, stop))
   } catch (error) {
     return end({ kind: 'failed', failure: asFailure(error) })
@@ -156,6 +162,10 @@ function stopWithFailure(signal: AbortSignal, deadlineMs: number | undefined): A
     setTimeout(() => stop.abort(over), deadlineMs).unref()
   }
   return stop.signal
+}
+
+function statusAs(document: StatusDocument, { json }: Request, { isTerminal }: Shell): string {
+  return json ? `${JSON.stringify(document, null, 2)}\n` : statusText(document, isTerminal)
 }
 
 /** `status` prints one document: only what goes wrong is told beside it. */

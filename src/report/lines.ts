@@ -67,7 +67,7 @@ export function lineOf(event: Event, width = 0): Line {
 }
 
 /** `: building index, scanning table, 62 %`, or what it waits for, as far as the server tells. */
-function doing({
+export function doing({
   waitEvent,
   progress,
 }: {
@@ -85,7 +85,7 @@ function doing({
 }
 
 /** `pid 8123 (application backend, user crm) holds ACCESS SHARE, idle in transaction for 190 s`. */
-function blockerText({ pid, application, user, state, stateMs, mode }: Blocker): string {
+export function blockerText({ pid, application, user, state, stateMs, mode }: Blocker): string {
   if (pid === 0) return 'a prepared transaction, which COMMIT PREPARED or ROLLBACK PREPARED ends'
   const names = [
     application === undefined || application === '' ? [] : [`application ${application}`],
@@ -153,8 +153,12 @@ function duration(ms: number): string {
   return ms < 1000 ? `${Math.max(1, Math.round(ms))} ms` : seconds(ms)
 }
 
-function seconds(ms: number): string {
+export function seconds(ms: number): string {
   if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`
   const whole = Math.round(ms / 1000)
-  return whole < 120 ? `${whole} s` : `${Math.floor(whole / 60)} m ${whole % 60} s`
+  const minutes = Math.floor(whole / 60)
+  if (whole < 120) return `${whole} s`
+  if (minutes < 120) return `${minutes} m ${whole % 60} s`
+  const hours = Math.floor(minutes / 60)
+  return hours < 48 ? `${hours} h ${minutes % 60} m` : `${Math.floor(hours / 24)} d ${hours % 24} h`
 }
