@@ -209,11 +209,13 @@ function runOf(row: RunRow, { rows, connected }: Facts): RunStatus {
 }
 
 function holderOf(activity: Activity, longestIdleMs: number): Holder {
-  const { pid, application, state, stateMs = 0 } = activity
+  const { pid, application, state, stateMs = 0, file } = activity
   const { run, pod } = runOfSession(application) ?? {}
   const mayBeOrphaned = (state ?? '').startsWith('idle') && stateMs >= longestIdleMs
   return {
     ...activity,
+    // An idle session still shows its last statement.
+    file: state === 'active' ? file : undefined,
     run,
     pod,
     blockers: activity.blockers.map((blocker) => ({

@@ -126,11 +126,7 @@ function halfDoneLines({
 }: StatusDocument['halfDone'][number]): Line[] {
   return [
     `${file}: ${count(steps.length, 'step')} recorded, but the file is not applied`,
-    ...(inFolder
-      ? []
-      : [
-          'it is a file of another image: this folder does not have it, an image that has it goes on',
-        ]),
+    ...(inFolder ? [] : ['it is a file of another image: this folder does not have it']),
     ...steps.map(
       ({ ordinal, meaning, state }) => `step ${ordinal} is ${state} (${meaning.slice(0, 12)})`,
     ),

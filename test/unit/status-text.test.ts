@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { failures } from '../../src/errors.ts'
 import type { Activity } from '../../src/postgres/activity.ts'
@@ -68,6 +70,8 @@ test('a holder may be orphaned when it has been idle for as long as a living one
   ] as const) {
     const document = documentOf({ ...facts, holder: { ...holder, state, stateMs } })
     assert.equal(document.lock?.mayBeOrphaned, mayBe, state)
+    // An idle session applies nothing any more.
+    assert.equal(document.lock.file, state === 'active' ? '0002_b.sql' : undefined)
     const line = 'select pg_terminate_backend(4711);'
     assert.equal(document.lock.terminate, mayBe ? line : undefined)
     assert.equal(statusText(document, false).includes(line), mayBe)
@@ -205,4 +209,32 @@ test('on a terminal words are coloured by how bad it is, and what to type stands
   const text = statusText(documentOf({ ...facts, ...terminate }), true)
   assert.ok(text.includes('\u001B[31mlock       \u001B[0mheld by'), text)
   assert.ok(text.includes('\u001B[1mselect pg_terminate_backend(4711);\u001B[0m'), text)
+})
+
+test('docs/status-command.md names every field of the document', () => {
+  const page = readFileSync(
+    join(import.meta.dirname, '..', '..', 'docs', 'status-command.md'),
+    'utf8',
+  )
+  const blocker = { pid: 1, user: '', state: '', stateMs: 1, mode: '', application: '' }
+  const progress = { command: 'COPY', phase: '', percent: 1, rows: 1 }
+  const waitsFor = { mode: '', on: '' }
+  const document = documentOf({
+    ...facts,
+    hidden: [{ what: '', why: '', grant: '' }],
+    invalidIndexes: [{ index: '', table: '', builderPid: 1, drop: '' }],
+    halfDone: [{ file: '', ordinal: 1, meaning: '', state: '' }],
+    runs: [{ ...run, state: 'failed' }],
+    holder: { ...holder, progress, waitsFor, blockers: [blocker] },
+  })
+  const fields = (value: unknown): string[] =>
+    typeof value !== 'object' || value === null
+      ? []
+      : Object.entries(value).flatMap(([key, inner]) => [key, ...fields(inner)])
+  const named = [...new Set(fields(document))].filter((field) => !/^\d+$/.test(field))
+  assert.ok(named.length > 50, named.join(' '))
+  assert.deepEqual(
+    named.filter((field) => !page.includes(`\`${field}\``)),
+    [],
+  )
 })
