@@ -331,6 +331,29 @@ test('a role without rights is told what it may not see, and who can change that
   assert.match(sectionOf('lock', after.text)[1] ?? '', /^idle for/)
 })
 
+test('a server that shows its views to nobody leaves the rest of the status', async () => {
+  await using db = await freshDatabase()
+  using folder = folderOf({ '0001_people.sql': people })
+  const env = envOf(db, folder)
+  await migrated(env)
+  await db.sql(`update lockstep.run set state = 'running'`)
+  const views = ['pg_stat_activity', 'pg_locks', 'pg_stat_progress_create_index']
+  for (const view of views) await db.superuser(`revoke select on pg_catalog.${view} from public`)
+  const { text, document } = await seen(env)
+  assertOnly(text, 'hidden', 'hidden', 'hidden', 'last run')
+  assert.equal(document.files[0]?.state, 'applied')
+  // Nobody knows whether it is there.
+  assert.equal(document.lastRun?.state, 'running')
+  assert.deepEqual(
+    document.hidden.map(({ grant }) => grant),
+    views.map((view) => `grant select on pg_catalog.${view} to "lockstep_test";`),
+  )
+  for (const { grant } of document.hidden) await db.superuser(grant ?? '')
+  const after = await seen(env)
+  assertOnly(after.text, 'last run')
+  assert.equal(after.document.lastRun?.state, 'vanished')
+})
+
 test('status takes no lock, writes nothing, and colours a terminal only', async () => {
   await using db = await freshDatabase()
   using folder = folderOf({ '0001_people.sql': people })
