@@ -99,7 +99,10 @@ async function settled(
   connected: ReadonlySet<string> | undefined,
 ): Promise<readonly RunRow[]> {
   const isGone = runs.some(({ id, state }) => state === 'running' && connected?.has(id) === false)
-  return isGone ? await readRuns(on, schema) : runs
+  if (!isGone) return runs
+  const again = await readRuns(on, schema)
+  // Not one that began meanwhile: its session has not been looked for.
+  return runs.map((run) => again.find(({ id }) => id === run.id) ?? run)
 }
 
 type Reader = <T>(what: string, table: string, otherwise: T, read: () => Promise<T>) => Promise<T>
