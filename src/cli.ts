@@ -8,7 +8,9 @@ import { helpText } from './help.ts'
 import { migrate } from './migrate.ts'
 import { nearest } from './nearest.ts'
 import { openLog } from './report/log.ts'
+import { statusText } from './report/status-text.ts'
 import { status } from './status.ts'
+import type { StatusDocument } from './status-document.ts'
 import { programVersion } from './version.ts'
 
 /** What the process lends: `main.ts` alone touches it. */
@@ -73,7 +75,11 @@ export async function runCli(shell: Shell): Promise<number> {
     const config = readConfig(env)
     const stop = stopWithFailure(shell.stop, config.deadlineMs)
     for (const text of config.warnings) tell({ checkpoint: 'warning', text })
-    if (isStatus) return await status(config, run, quiet(tell), stop, { ...request, ...shell })
+    if (isStatus) {
+      const document = await status(config, run, quiet(tell), stop)
+      shell.print(statusAs(document, request, shell))
+      return request.exitCode && document.state !== 'up-to-date' ? 2 : 0
+    }
     return end(await migrate(config, run, tell, stop))
   } catch (error) {
     return end({ kind: 'failed', failure: asFailure(error) })
@@ -162,6 +168,10 @@ function stopWithFailure(signal: AbortSignal, deadlineMs: number | undefined): A
     setTimeout(() => stop.abort(over), deadlineMs).unref()
   }
   return stop.signal
+}
+
+function statusAs(document: StatusDocument, { json }: Request, { isTerminal }: Shell): string {
+  return json ? `${JSON.stringify(document, null, 2)}\n` : statusText(document, isTerminal)
 }
 
 /** `status` prints one document: only what goes wrong is told beside it. */

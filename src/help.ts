@@ -17,7 +17,7 @@ export function helpText(): string {
 Keeps a PostgreSQL schema in step with a folder of SQL files.
 
   lockstep [migrate]                      apply what is pending, then exit
-  lockstep status [--json] [--exit-code]  show what is applied and what is pending;
+  lockstep status [--json] [--exit-code]  show what is applied, pending, under way or wrong;
                                           with --exit-code 2 where something is pending
   lockstep --help | --version
 

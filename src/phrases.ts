@@ -10,11 +10,15 @@ export function duration(ms: number): string {
   return ms < 1000 ? `${Math.max(1, Math.round(ms))} ms` : seconds(ms)
 }
 
-/** `1.2 s`, `119 s`, `3 m 10 s`. */
+/** `1.2 s`, `119 s`, `3 m 10 s`, `47 h 30 m`, `2 d 1 h`. */
 export function seconds(ms: number): string {
   if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`
   const whole = Math.round(ms / 1000)
-  return whole < 120 ? `${whole} s` : `${Math.floor(whole / 60)} m ${whole % 60} s`
+  const minutes = Math.floor(whole / 60)
+  if (whole < 120) return `${whole} s`
+  if (minutes < 120) return `${minutes} m ${whole % 60} s`
+  const hours = Math.floor(minutes / 60)
+  return hours < 48 ? `${hours} h ${minutes % 60} m` : `${Math.floor(hours / 24)} d ${hours % 24} h`
 }
 
 /** `building index: scanning table, 62 %`, or what it waits for, as far as the server tells. */
@@ -35,19 +39,28 @@ export function doing({
   return parts.filter((part) => part !== undefined).join(', ')
 }
 
-/** `pid 8123 (application backend, user crm) holds ACCESS SHARE, idle in transaction for 190 s`. */
-export function blockerText({ pid, application, user, state, stateMs, mode }: Blocker): string {
-  if (pid === 0) return 'a prepared transaction, which COMMIT PREPARED or ROLLBACK PREPARED ends'
+/** `pid 8123 (application backend, user crm)`. */
+export function sessionName({
+  pid,
+  application,
+  user,
+}: Pick<Blocker, 'pid' | 'application' | 'user'>): string {
   const names = [
     application === undefined || application === '' ? [] : [`application ${application}`],
     user === undefined ? [] : [`user ${user}`],
   ].flat()
-  const who = names.length === 0 ? '' : ` (${names.join(', ')})`
+  return names.length === 0 ? `pid ${pid}` : `pid ${pid} (${names.join(', ')})`
+}
+
+/** `pid 8123 (application backend, user crm) holds ACCESS SHARE, idle in transaction for 190 s`. */
+export function blockerText(blocker: Blocker): string {
+  const { pid, state, stateMs, mode } = blocker
+  if (pid === 0) return 'a prepared transaction, which COMMIT PREPARED or ROLLBACK PREPARED ends'
   const holds = mode === undefined ? '' : ` holds ${mode}`
   const since = stateMs === undefined ? '' : ` for ${seconds(stateMs)}`
   const does =
     state === undefined
       ? '; what it does is hidden from this role: grant pg_read_all_stats to it'
       : `, ${state}${since}`
-  return `pid ${pid}${who}${holds}${does}`
+  return `${sessionName(blocker)}${holds}${does}`
 }

@@ -1,134 +1,123 @@
 import type { Config } from './config.ts'
-import { decide, matchRows, nothingFound, type Decision } from './decide.ts'
+import { decide, nothingFound } from './decide.ts'
 import type { Tell } from './events.ts'
-import { readFolder, type Folder } from './files/folder.ts'
-import { printable } from './printable.ts'
+import { readFolder } from './files/folder.ts'
+import type { Activity } from './postgres/activity.ts'
 import { describeAddress } from './postgres/address.ts'
 import { Connecting } from './postgres/connect.ts'
-import { findObjects, type Ledger, type LedgerEntry, type Run } from './postgres/ledger.ts'
+import { invalidIndexes } from './postgres/indexes.ts'
+import { findObjects, type Run } from './postgres/ledger.ts'
+import { lockKey } from './postgres/lock.ts'
+import { identifier } from './postgres/quote.ts'
+import { readHalfDone, readRuns, type RunRow } from './postgres/runs.ts'
+import { ServerError } from './postgres/server-error.ts'
+import type { Session } from './postgres/session.ts'
+import { connectedRuns, lockHolder } from './postgres/sessions.ts'
+import { documentOf, type Hidden, type StatusDocument } from './status-document.ts'
 
-interface Form {
-  readonly json: boolean
-  readonly exitCode: boolean
-  readonly isTerminal: boolean
-  readonly print: (text: string) => void
-}
-
-/** One file, or one row without a file, as `status` shows it. */
-interface FileStatus {
-  readonly file: string
-  readonly state: 'applied' | 'pending' | 'changed' | 'not-in-folder'
-  readonly how: string | undefined
-  readonly appliedAt: string | undefined
-  /** The name under which it was applied, where that is another. */
-  readonly appliedAs: string | undefined
-}
+/** A living run that holds the lock pauses for seconds at most. */
+const oneMinuteMs = 60_000
 
 /**
- * Shows what is applied and what is pending. Reads only: no lock, no setting.
+ * What is applied and what is pending, what is under way and what is wrong. Reads only: no lock, no
+ * setting, nothing written. What this role may not see is said, and the rest is told.
  *
- * @returns the exit code: 2 where something is pending or refused and `--exit-code` asks for it
- * @throws {Failure}
+ * @throws {Failure} only where connection, folder or the ledger itself cannot be read
  */
 export async function status(
   config: Config,
   run: Run,
   tell: Tell,
   stop: AbortSignal,
-  form: Form,
-): Promise<number> {
+  longestIdleMs = oneMinuteMs,
+): Promise<StatusDocument> {
   await using connecting = new Connecting(config, run, tell, stop)
   const folder = await readFolder(config.dir, config.maxFileBytes)
-  const { session, seen, address: place } = await connecting.result
+  const { session, seen, address } = await connecting.result
+  const { schema } = config
   const rows = seen.ledger?.rows ?? []
-  const found = rows.length === 0 ? await findObjects(session, config.schema) : nothingFound
-  const decision = decide(folder, rows, found, config)
-  const files = filesOf(folder, seen.ledger)
-  const address = describeAddress(place)
-  form.print(
-    form.json
-      ? document(address, decision, files)
-      : table(address, decision, files, form.isTerminal),
+  const isLedger = seen.ledger !== undefined
+  const found = rows.length === 0 ? await findObjects(session, schema) : nothingFound
+
+  const hidden: Hidden[] = []
+  const tryTo = reader(hidden, seen.user)
+  const own = identifier(schema)
+  const runs = isLedger
+    ? await tryTo('the runs', `${own}.run`, [], () => readRuns(session, schema))
+    : []
+  const halfDone = isLedger
+    ? await tryTo('half-done files', `${own}.step`, [], () => readHalfDone(session, schema))
+    : []
+  const connected = await tryTo('sessions', 'pg_catalog.pg_stat_activity', undefined, () =>
+    connectedRuns(session),
   )
-  return form.exitCode && decision.kind !== 'up-to-date' ? 2 : 0
-}
-
-function filesOf(folder: Folder, ledger: Ledger | undefined): FileStatus[] {
-  const rows = ledger?.rows ?? []
-  const matched = matchRows(folder.files, rows)
-  const entries = new Map<number, LedgerEntry>(rows.map((row) => [row.id, row]))
-  const ours = folder.files.map((file): FileStatus => {
-    const entry = entries.get(matched.get(file)?.id ?? 0)
-    if (entry === undefined) return pending(file.file)
-    const state = entry.checksum === file.checksum ? 'applied' : 'changed'
-    return {
-      ...applied(entry, state),
-      file: file.file,
-      appliedAs: entry.name === file.file ? undefined : entry.name,
-    }
-  })
-  const used = new Set([...matched.values()].map(({ id }) => id))
-  const others = rows.filter(({ id }) => !used.has(id)).map((row) => applied(row, 'not-in-folder'))
-  return [...ours, ...others]
-}
-
-function pending(file: string): FileStatus {
-  return { file, state: 'pending', how: undefined, appliedAt: undefined, appliedAs: undefined }
-}
-
-function applied(row: LedgerEntry, state: FileStatus['state']): FileStatus {
-  const appliedAt = row.finishedAt === null ? undefined : new Date(row.finishedAt).toISOString()
-  return { file: row.name, state, how: row.how, appliedAt, appliedAs: undefined }
-}
-
-function document(database: string, decision: Decision, files: readonly FileStatus[]): string {
-  const { kind } = decision
-  const failure =
-    kind === 'refused'
-      ? { code: decision.failure.code, message: decision.failure.message }
-      : undefined
-  return `${JSON.stringify({ database, state: kind, failure, files }, null, 2)}\n`
-}
-
-function table(
-  database: string,
-  decision: Decision,
-  files: readonly FileStatus[],
-  inColour: boolean,
-): string {
-  const width = Math.max(...files.map(({ file }) => file.length))
-  const paint = (text: string, code: number): string =>
-    inColour ? `\u001B[${code}m${text}\u001B[0m` : text
-  const colours: Record<FileStatus['state'], number> = {
-    applied: 32,
-    pending: 33,
-    changed: 31,
-    'not-in-folder': 36,
+  const holder = await tryTo('the lock', 'pg_catalog.pg_locks', undefined, () =>
+    lockHolder(session, lockKey(schema)),
+  )
+  const secretive = secretiveOf(holder)
+  if (secretive.length > 0) {
+    hidden.push({
+      what: `what other roles do (pid ${secretive.join(', ')})`,
+      why: 'PostgreSQL shows it to pg_read_all_stats only',
+      grant: `grant pg_read_all_stats to ${identifier(seen.user)};`,
+    })
   }
-  const lines = files.map(({ file, state, how, appliedAt, appliedAs }) => {
-    const parts = [
-      appliedAt?.slice(0, 19).replace('T', ' '),
-      how === 'baseline' ? 'by the baseline' : undefined,
-    ]
-    const renamed = appliedAs === undefined ? undefined : `as ${printable(appliedAs)}`
-    const rest = [...parts, renamed].filter((part) => part !== undefined).join('  ')
-    return `  ${printable(file).padEnd(width)}  ${paint(state.padEnd(13), colours[state])}  ${rest}`.trimEnd()
+  const indexes = await tryTo('indexes', 'pg_catalog.pg_stat_progress_create_index', [], () =>
+    invalidIndexes(session),
+  )
+  return documentOf({
+    database: describeAddress(address),
+    schema,
+    folder,
+    rows,
+    decision: decide(folder, rows, found, config),
+    hidden,
+    invalidIndexes: indexes,
+    halfDone,
+    runs: await settled(session, schema, runs, connected),
+    connected,
+    holder,
+    longestIdleMs,
   })
-  return [database, '', ...lines, '', ...summary(decision, files), ''].join('\n')
 }
 
-function summary(decision: Decision, files: readonly FileStatus[]): string[] {
-  const number = files.filter(({ state }) => state === 'pending').length
-  switch (decision.kind) {
-    case 'up-to-date':
-      return ['nothing is pending', ...decision.notes]
-    case 'pending':
-      return [`${number} pending`, ...decision.notes]
-    case 'refused':
-      return [
-        `lockstep migrate would refuse: ${decision.failure.code}`,
-        decision.failure.message,
-        ...decision.failure.more,
-      ]
+/** The holder of the lock and those in its way, as far as what they do is hidden. */
+function secretiveOf(holder: Activity | undefined): number[] {
+  const sessions = holder === undefined ? [] : [holder, ...holder.blockers]
+  // A prepared transaction does nothing.
+  return sessions.filter(({ pid, state }) => pid !== 0 && state === undefined).map(({ pid }) => pid)
+}
+
+/**
+ * The runs, read again where one seems to have vanished: it may have ended well between the look at
+ * its row and the look at its session.
+ */
+async function settled(
+  on: Session,
+  schema: string,
+  runs: readonly RunRow[],
+  connected: ReadonlySet<string> | undefined,
+): Promise<readonly RunRow[]> {
+  const isGone = runs.some(({ id, state }) => state === 'running' && connected?.has(id) === false)
+  if (!isGone) return runs
+  const again = await readRuns(on, schema)
+  // Not one that began meanwhile: its session has not been looked for.
+  return runs.map((run) => again.find(({ id }) => id === run.id) ?? run)
+}
+
+type Reader = <T>(what: string, table: string, otherwise: T, read: () => Promise<T>) => Promise<T>
+
+/** Reads what a role may lack the right to read, and notes what it was. */
+function reader(hidden: Hidden[], user: string): Reader {
+  return async (what, table, otherwise, read) => {
+    try {
+      return await read()
+    } catch (error) {
+      // Class 42: a right is missing, or what is asked for is not there.
+      if (!(error instanceof ServerError) || !error.sqlState.startsWith('42')) throw error
+      const grant = `grant select on ${table} to ${identifier(user)};`
+      hidden.push({ what, why: error.said, grant: error.sqlState === '42501' ? grant : undefined })
+      return otherwise
+    }
   }
 }

@@ -2,9 +2,10 @@ import { hash } from 'node:crypto'
 import { Failure, failures } from '../errors.ts'
 import type { Tell } from '../events.ts'
 import { pause } from '../pause.ts'
-import { blockerText, doing, seconds } from '../phrases.ts'
-import { activityOf, type Activity } from './activity.ts'
+import { blockerText, doing, seconds, sessionName } from '../phrases.ts'
+import type { Activity } from './activity.ts'
 import type { Session } from './session.ts'
+import { lockHolder, runOfSession, terminateLine } from './sessions.ts'
 
 /**
  * Key of the advisory lock of a ledger: the first eight bytes of SHA-256 over `lockstep ` and the
@@ -48,13 +49,13 @@ export async function takeTurn<Done>(
       return 'taken'
     }
     if (waitedMs >= runnerWaitMs) {
-      const { who, more } = describeHolder(await holderOf(on, key))
+      const { who, more } = describeHolder(await lockHolder(on, key))
       const reason = `the lock is held by ${who}, for longer than LOCKSTEP_RUNNER_WAIT`
       throw new Failure('RUNNER_WAIT_OVER', reason, [...more, failures.RUNNER_WAIT_OVER.todo])
     }
     if (performance.now() - toldMs >= heartbeatMs) {
       toldMs = performance.now()
-      const { who, more } = describeHolder(await holderOf(on, key))
+      const { who, more } = describeHolder(await lockHolder(on, key))
       tell({ checkpoint: 'waiting', reason: `the lock is held by ${who}`, waitedMs, more })
     }
     const leftMs = Math.max(runnerWaitMs - waitedMs, 1)
@@ -65,30 +66,18 @@ export async function takeTurn<Done>(
   }
 }
 
-/** Who holds the lock now, or undefined where it has just been left. */
-async function holderOf(on: Session, key: bigint): Promise<Activity | undefined> {
-  const unsigned = BigInt.asUintN(64, key)
-  const [holder] = await on.query<{ pid: number }>(`
-    select pid from pg_catalog.pg_locks
-    where locktype = 'advisory' and granted and objsubid = 1
-      and database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
-      and classid = ${unsigned >> 32n} and objid = ${unsigned & 0xffffffffn}`)
-  return holder === undefined ? undefined : await activityOf(on, holder.pid)
-}
-
 /** A holder that does nothing for so long may have lost its client. */
 const orphanedMs = 60_000
 
 /** The holder for people: its pod and run, from the name that a Lockstep session gives itself. */
 function describeHolder(holder: Activity | undefined): { who: string; more: string[] } {
   if (holder === undefined) return { who: 'a session that has just ended', more: [] }
-  const { pid, application, user, connectedMs, state, stateMs = 0 } = holder
-  const [, run, pod = ''] = /^lockstep\/([0-9a-f]{8})\/(.*)$/.exec(application) ?? []
-  const names = [application === '' ? [] : `application ${application}`, user ?? []].flat()
+  const { pid, application, connectedMs, state, stateMs = 0 } = holder
+  const lockstep = runOfSession(application)
   const name =
-    run === undefined
-      ? [`pid ${pid}`, names.length > 0 ? ` (${names.join(', user ')})` : ''].join('')
-      : `${pod === '' ? 'a runner' : pod} (run ${run}, pid ${pid})`
+    lockstep === undefined
+      ? sessionName(holder)
+      : `${lockstep.pod || 'a runner'} (run ${lockstep.run}, pid ${pid})`
   const since = connectedMs === undefined ? '' : `, connected for ${seconds(connectedMs)}`
   const isOrphan = state !== undefined && state !== 'active' && stateMs > orphanedMs
   const more = [
@@ -99,7 +88,7 @@ function describeHolder(holder: Activity | undefined): { who: string; more: stri
     ...(isOrphan
       ? [
           `it has been ${state} for ${seconds(stateMs)}: if its client is gone, this ends it:`,
-          `select pg_terminate_backend(${pid});`,
+          terminateLine(pid),
         ]
       : []),
   ]

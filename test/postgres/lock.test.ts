@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { lockKey } from '../../src/postgres/lock.ts'
-import { freshDatabase } from '../support/database.ts'
+import { freshDatabase, type Database } from '../support/database.ts'
 import { folderOf } from '../support/folder.ts'
 import { assertFailed, assertSucceeded } from '../support/output.ts'
 import { runProgram, startProgram } from '../support/program.ts'
@@ -36,21 +36,39 @@ for (const form of ['source', 'bundle'] as const) {
   })
 }
 
+/** A file that goes on only when the test lets it, by `db.sql('select pg_advisory_unlock(42)')`. */
+const held = { '0001_slow.sql': 'select pg_advisory_xact_lock(42); create table slow (id int);' }
+
+async function startHeld(db: Database, files: Readonly<Record<string, string>>) {
+  await db.sql('select pg_advisory_lock(42)')
+  const folder = folderOf({ ...held, ...files })
+  const env = {
+    DATABASE_URL: db.url,
+    LOCKSTEP_DIR: folder.path,
+    LOCKSTEP_LOCK_TIMEOUT: '20s',
+    LOCKSTEP_HEARTBEAT: '300ms',
+    POD_NAME: 'crm-migrate-x7k2p',
+  }
+  const first = startProgram({ env, form: 'bundle' })
+  await first.says('blocked ')
+  const waiters = [1, 2, 3].map(() => startProgram({ env, form: 'bundle' }))
+  for (const waiter of waiters) await waiter.says('waiting ')
+  await db.sql('select pg_advisory_unlock(42)')
+  const ended = await Promise.all(waiters.map(({ ran }) => ran))
+  folder[Symbol.dispose]()
+  return { first: await first.ran, waiters: ended }
+}
+
 test('whoever waits says at once who holds the lock, and leaves without it when everything is done', async () => {
   await using db = await freshDatabase()
-  using folder = folderOf({ '0001_slow.sql': 'select pg_sleep(1); create table slow (id int);' })
-  const env = { DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path, POD_NAME: 'crm-migrate-x7k2p' }
-  const first = startProgram({ env, form: 'bundle' })
-  await first.says('plan ')
-  const waiters = await Promise.all([1, 2, 3].map(() => runProgram({ env, form: 'bundle' })))
-  const held = await first.ran
-  assertSucceeded(held, '1 file applied')
-  const run = /run ([0-9a-f]{8})/.exec(held.output)?.[1]
+  const { first, waiters } = await startHeld(db, {})
+  assertSucceeded(first, '1 file applied')
+  const run = /run ([0-9a-f]{8})/.exec(first.output)?.[1]
   for (const waiter of waiters) {
     assertSucceeded(
       waiter,
       `waiting    the lock is held by crm-migrate-x7k2p (run ${run}, pid `,
-      /connected for \d\.\d s; it applies 0001_slow\.sql: waits for Timeout PgSleep$/m,
+      /connected for \d\.\d s; it applies 0001_slow\.sql: waits for EXCLUSIVE on advisory$/m,
       'nothing to do',
     )
     assert.doesNotMatch(waiter.output, /^lock/m)
@@ -93,14 +111,9 @@ test('a holder that is itself held up is told with whoever is in its way', async
 
 test('whoever waits ends at once with the reason when the holder fails with the same files', async () => {
   await using db = await freshDatabase()
-  using folder = folderOf({ '0001_slow.sql': 'select pg_sleep(1);', '0002_bad.sql': 'selekt 1;' })
-  const env = { DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path }
-  const first = startProgram({ env, form: 'bundle' })
-  await first.says('plan ')
-  const waiters = await Promise.all([1, 2].map(() => runProgram({ env, form: 'bundle' })))
-  const held = await first.ran
-  assertFailed(held, 1, 'SQL_FAILED', '0002_bad.sql')
-  const run = /run ([0-9a-f]{8})/.exec(held.output)?.[1]
+  const { first, waiters } = await startHeld(db, { '0002_bad.sql': 'selekt 1;' })
+  assertFailed(first, 1, 'SQL_FAILED', '0002_bad.sql')
+  const run = /run ([0-9a-f]{8})/.exec(first.output)?.[1]
   const said = `run ${run} of the same files failed with SQL_FAILED in 0002_bad.sql`
   for (const waiter of waiters) assertFailed(waiter, 1, 'SAME_FILES_FAILED', said)
 })

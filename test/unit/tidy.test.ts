@@ -133,6 +133,18 @@ test('docs/errors.md has one section for each failure, with its exit code', () =
   assert.deepEqual(found.toSorted(), expected.toSorted())
 })
 
+test('each section of docs/errors.md says what the failure means, and what to see, where to look, how to mend', () => {
+  const [, ...sections] = read('docs/errors.md').split(/^## /m)
+  for (const [code, { means, todo }] of Object.entries(failures)) {
+    const section = sections.find((text) => text.startsWith(`${code}\n`)) ?? ''
+    const said = `It means: ${means}.\nTo do: ${todo}${todo.endsWith('?') ? '' : '.'}\n`
+    assert.ok(section.includes(said), `${code} says:\n${section}`)
+    const facts = section.split('\n').filter((line) => line.startsWith('- '))
+    const words = facts.map((line) => /^- (You see|Why|Look|Mend): \S/.exec(line)?.[1])
+    assert.match(words.join(' '), /^You see Why( Look)+( Mend)+$/, `${code} says:\n${section}`)
+  }
+})
+
 /** Cells in backticks at the beginning of the rows of a page's tables. */
 function rowsOf(path: string, cells: number): string[][] {
   const rows = read(path)
