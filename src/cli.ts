@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { readConfig, readLogConfig, variableOfFlag, type Env } from './config.ts'
 import { asFailure, Failure } from './errors.ts'
-import type { Outcome, Tell } from './events.ts'
+import type { Event, Outcome, Tell } from './events.ts'
 import { helpText } from './help.ts'
 import { migrate } from './migrate.ts'
 import { nearest } from './nearest.ts'
@@ -59,7 +60,7 @@ export async function runCli(shell: Shell): Promise<number> {
   const isStatus = !(request instanceof Failure) && request.command === 'status'
   const env = request instanceof Failure ? shell.env : request.env
   const target = { fd: isStatus ? 2 : 1, isTerminal: shell.isTerminal } as const
-  const tell = await openLog(readLogConfig(env), run.id, target)
+  const { tell, writeTo } = heldBack()
   const end = (outcome: Outcome): number => {
     if (outcome.kind === 'failed') tell({ checkpoint: 'failed', failure: outcome.failure })
     if (outcome.kind === 'failed' || !isStatus) {
@@ -67,27 +68,54 @@ export async function runCli(shell: Shell): Promise<number> {
     }
     return outcome.kind === 'failed' ? outcome.failure.exit : 0
   }
-  shell.onCrash((thrown) => shell.exit(end({ kind: 'failed', failure: asFailure(thrown) })))
-  try {
-    if (request instanceof Failure) throw request
-    if (!isStatus)
-      tell({ checkpoint: 'start', programVersion, run: run.id, command: request.command })
-    const config = readConfig(env)
-    const stop = stopWithFailure(shell.stop, config.deadlineMs)
-    for (const text of config.warnings) tell({ checkpoint: 'warning', text })
-    if (isStatus) {
-      const document = await status(config, run, quiet(tell), stop)
-      shell.print(statusAs(document, request, shell))
-      return request.exitCode && document.state !== 'up-to-date' ? 2 : 0
+  const work = async (): Promise<number> => {
+    try {
+      if (request instanceof Failure) throw request
+      if (!isStatus)
+        tell({ checkpoint: 'start', programVersion, run: run.id, command: request.command })
+      const config = readConfig(env)
+      const stop = stopWithFailure(shell.stop, config.deadlineMs)
+      for (const text of config.warnings) tell({ checkpoint: 'warning', text })
+      if (isStatus) {
+        const document = await status(config, run, quiet(tell), stop)
+        shell.print(statusAs(document, request, shell))
+        return request.exitCode && document.state !== 'up-to-date' ? 2 : 0
+      }
+      return end(await migrate(config, run, tell, stop))
+    } catch (error) {
+      return end({ kind: 'failed', failure: asFailure(error) })
     }
-    return end(await migrate(config, run, tell, stop))
-  } catch (error) {
-    return end({ kind: 'failed', failure: asFailure(error) })
+  }
+  const working = work()
+  // The connection is under way: while the server begins its part the log is opened.
+  const opened = nextTurn().then(async () => {
+    writeTo(await openLog(readLogConfig(env), run.id, target))
+  })
+  shell.onCrash((thrown) => {
+    const outcome = { kind: 'failed', failure: asFailure(thrown) } as const
+    void opened.then(() => shell.exit(end(outcome)))
+  })
+  const [exit] = await Promise.all([working, opened])
+  return exit
+}
+
+/** Events wait, in their order, until there is a log. */
+function heldBack(): { tell: Tell; writeTo: (log: Tell) => void } {
+  const held: Event[] = []
+  let write: Tell = (event) => held.push(event)
+  return {
+    tell: (event) => write(event),
+    writeTo: (log) => {
+      write = log
+      for (const event of held) write(event)
+    },
   }
 }
 
 /** Command and flags; every `LOCKSTEP_*` variable is also a flag, which wins. Values are not echoed. */
 function readRequest({ args, env }: Shell): Request | Failure {
+  // As in most pods: the parser need not be loaded.
+  if (args.length === 0) return { command: 'migrate', env, json: false, exitCode: false }
   const options = Object.fromEntries(
     [...variableOfFlag.keys()].map((flag) => [flag, { type: 'string' as const }]),
   )
