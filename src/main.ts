@@ -26,7 +26,12 @@ const exitCode = await runCli({
   isTerminal: isatty(1),
   stop: stopping.signal,
   print: (text) => {
-    printed = new Promise((resolve) => process.stdout.write(text, () => resolve()))
+    printed = new Promise((resolve) => {
+      process.stdout.write(text, (error) => {
+        // An error is thrown by the stream itself, and ends the process.
+        if (!error) resolve()
+      })
+    })
   },
   onCrash: (handle) => {
     process.on('uncaughtException', handle)
