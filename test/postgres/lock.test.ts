@@ -39,9 +39,9 @@ for (const form of ['source', 'bundle'] as const) {
 /** A file that goes on only when the test lets it, by `db.sql('select pg_advisory_unlock(42)')`. */
 const held = { '0001_slow.sql': 'select pg_advisory_xact_lock(42); create table slow (id int);' }
 
-async function startHeld(db: Database, files: Readonly<Record<string, string>>) {
+async function startHeld(db: Database, more: Readonly<Record<string, string>>) {
   await db.sql('select pg_advisory_lock(42)')
-  const folder = folderOf({ ...held, ...files })
+  const folder = folderOf({ ...held, ...more })
   const env = {
     DATABASE_URL: db.url,
     LOCKSTEP_DIR: folder.path,
