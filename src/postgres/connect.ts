@@ -155,7 +155,7 @@ async function attempt(
     await session?.[Symbol.asyncDispose]()
     const alert = dialled?.errors.find(isTlsError)
     const [next] = ways
-    if (next !== undefined && alert === undefined && isRefusal(thrown)) {
+    if (next !== undefined && isRefusal(thrown)) {
       const said = thrown instanceof ServerError ? thrown.said : thrown.message
       return await attempt(address, [next], wanted, run, stop, said)
     }
