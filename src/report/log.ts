@@ -1,4 +1,4 @@
-import { pino, type Logger } from 'pino'
+import type { Logger, pino as Pino } from 'pino'
 import type { LogConfig } from '../config.ts'
 import type { Event, Tell } from '../events.ts'
 import { printable } from '../printable.ts'
@@ -21,11 +21,13 @@ export interface LogTarget {
 /**
  * Writes one line an event: JSON for a cluster, readable lines for people.
  *
- * The destination is synchronous, the only kind that lost no line at exit, throw or SIGKILL.
+ * The destination is synchronous, the only kind that lost no line at exit, throw or SIGKILL. pino is
+ * loaded here, so that the connection is under way meanwhile.
  */
 export async function openLog(config: LogConfig, run: string, target: LogTarget): Promise<Tell> {
   if (config.format === 'pretty') return openPretty(config, target)
-  const log = jsonLog(config, target)
+  const { pino } = await import('pino')
+  const log = jsonLog(pino, config, target)
   return (event) => {
     const { level, text, more } = lineOf(event)
     const message = `${event.checkpoint} ${text}`
@@ -39,7 +41,7 @@ export async function openLog(config: LogConfig, run: string, target: LogTarget)
   }
 }
 
-function jsonLog(config: LogConfig, { fd }: LogTarget): Logger {
+function jsonLog(pino: typeof Pino, config: LogConfig, { fd }: LogTarget): Logger {
   return pino(
     {
       level: config.level,
@@ -54,6 +56,7 @@ function jsonLog(config: LogConfig, { fd }: LogTarget): Logger {
 
 /** `pino-pretty` is loaded here only: a pod never pays for it. */
 async function openPretty(config: LogConfig, { fd, isTerminal }: LogTarget): Promise<Tell> {
+  const { pino } = await import('pino')
   const { prettyStream } = await import('./pretty.ts')
   const log = pino(
     { level: config.level, base: null, timestamp: false },
