@@ -32,12 +32,13 @@ export interface LedgerEntry extends LedgerRow {
 const sessionColumns = `pg_catalog.pg_backend_pid() as pid, pg_catalog.current_database() as database,
   current_user as user`
 
-/** Columns of a row as JSON: one row of one query carries the whole ledger. */
+/** All rows as one JSON value: one row of one query carries the whole ledger. */
 function ledgerAsJson(schema: string): string {
-  return `(select all_rows.rows from (select pg_catalog.json_agg(pg_catalog.json_build_object(
-      'id', id, 'previous', previous, 'name', name, 'checksum', checksum, 'over', over,
-      'finished', finished is not null, 'flushed', flushed, 'how', how, 'run', run, 'finishedAt', finished
-    ) order by id) as rows from ${identifier(schema)}.ledger) as all_rows)`
+  return `(select pg_catalog.json_agg(entry order by entry.id) from (
+      select id, previous, name, checksum, over, finished is not null as finished, flushed, how, run,
+        finished as "finishedAt"
+      from ${identifier(schema)}.ledger
+    ) as entry)`
 }
 
 /**
