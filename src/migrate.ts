@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import type { Config } from './config.ts'
 import {
   decide,
@@ -10,11 +9,16 @@ import {
 } from './decide.ts'
 import { asFailure, Failure } from './errors.ts'
 import type { Outcome, Tell } from './events.ts'
-import { readFolder, type Folder } from './files/folder.ts'
+import { readFolder, setChecksum, type Folder } from './files/folder.ts'
 import { Losses } from './losses.ts'
 import { Patience } from './patience.ts'
 import { applyAll } from './postgres/apply.ts'
-import { Connecting, onConnectionApart, type Connected } from './postgres/connect.ts'
+import {
+  applicationName,
+  Connecting,
+  onConnectionApart,
+  type Connected,
+} from './postgres/connect.ts'
 import type { Terms, Work } from './postgres/envelope.ts'
 import {
   ensureLedger,
@@ -27,10 +31,11 @@ import {
   type LedgerEntry,
   type Run,
 } from './postgres/ledger.ts'
-import { lockKey, takeTurn } from './postgres/lock.ts'
+import { holderPid, isTurnLost, lockKey, newWait, takeTurn } from './postgres/lock.ts'
 import type { Session } from './postgres/session.ts'
 import { serverMajor, sessionSettings } from './postgres/settings.ts'
 import { Watch } from './postgres/watch.ts'
+import { worksOf } from './works.ts'
 
 /**
  * Brings a database to what a folder of SQL files says.
@@ -38,7 +43,8 @@ import { Watch } from './postgres/watch.ts'
  *  1. The connection is made while the files are read and hashed. A folder that cannot be right
  *     ends the run before anything is asked of the database.
  *  2. One query without the lock: if the ledger shows every file, that is all.
- *  3. The lock, by polling. Whoever finds everything done meanwhile leaves without it.
+ *  3. The lock, by polling. Whoever finds everything done meanwhile leaves without it. Where a
+ *     pooler shares sessions, it is only waited for: a turn may be lost, and steps 3 and 4 repeat.
  *  4. Under the lock the ledger is read again and the plan is made that counts. What cannot be
  *     done is refused before anything has been written. The ledger itself is made if need be.
  *  5. Each file is one transaction together with its ledger row: both are there, or neither. A
@@ -121,54 +127,59 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
   if (early) return await finish(trip, early, session)
   if (isEmpty(seen.ledger)) tellFound(await findObjects(session, config.schema), tell)
 
-  await session.execute(sessionSettings(serverMajor(session)))
-  const terms: Terms = { ...config, lockKey: lockKey(config.schema), run: run.id }
+  const terms = await prepare(trip, session)
   const doneByOther = async (): Promise<Done | undefined> =>
     doneIn((await look(session, config.schema)).ledger)
-  const turn = await takeTurn(session, terms.lockKey, doneByOther, config, tell, stop)
-  if (turn !== 'taken') return await finish(trip, turn, session)
+  const wait = newWait()
+  for (;;) {
+    const toldBefore = trip.told.length
+    try {
+      const turn = await takeTurn(session, terms.lockKey, doneByOther, config, tell, stop, wait)
+      return await finish(trip, turn === 'taken' ? await work() : turn, session)
+    } catch (error) {
+      const failure = asFailure(error)
+      if (trip.told.length > toldBefore) wait.sinceMs = performance.now()
+      if (!isTurnLost(failure, config, wait)) throw await recordFailure(trip, failure, session)
+      trip.begun = undefined
+    }
+  }
 
-  const { ledger } = await look(session, config.schema)
-  const found = isEmpty(ledger) ? await findObjects(session, config.schema) : nothingFound
-  const decision = judge(ledger, found)
-  if (decision.kind === 'refused') throw decision.failure
-  if (decision.kind === 'up-to-date')
-    return await finish(trip, { decision, rows: ledger?.rows ?? [] }, session)
-  tellPlan(decision, tell)
+  /** Steps 4 to 6. */
+  async function work(): Promise<Done> {
+    let { ledger } = await look(session, config.schema)
+    let found = nothingFound
+    if (isEmpty(ledger)) {
+      found = await findObjects(session, config.schema)
+      // Once more: without the lock, others may have applied meanwhile what was found.
+      ledger = (await look(session, config.schema)).ledger
+    }
+    const decision = judge(ledger, found)
+    if (decision.kind === 'refused') throw decision.failure
+    if (decision.kind === 'up-to-date') return { decision, rows: ledger?.rows ?? [] }
+    tellPlan(decision, tell)
 
-  await ensureLedger(session, config.schema, ledger)
-  await recordStart(session, config.schema, run, setChecksum(folder))
-  trip.isRecorded = true
-  try {
+    await ensureLedger(session, config.schema, terms.lockKey, ledger)
+    await recordStart(session, config.schema, run, setChecksum(folder))
+    trip.isRecorded = true
     if (decision.mustFlush) await flushLedger(session, config.schema)
     await applyPlan(trip, session, [...worksOf(decision)], terms)
     const shown = doneIn((await look(session, config.schema)).ledger)
-    if (shown === undefined)
-      throw new Failure('VERIFY_FAILED', 'the ledger does not show what was applied')
-    return await finish(trip, shown, session)
-  } catch (error) {
-    throw await recordFailure(trip, asFailure(error), session)
+    if (shown !== undefined) return shown
+    throw new Failure('VERIFY_FAILED', 'the ledger does not show what was applied')
   }
 }
-/** The transactions of a plan in order, each with the row that it follows. */
-export function* worksOf(plan: Plan): Generator<Work> {
-  let { head } = plan
-  const { over } = plan
-  if (plan.baseline !== undefined) {
-    yield {
-      file: 'baseline.sql',
-      text: plan.baseline.text,
-      earns: plan.covered,
-      how: 'baseline',
-      head,
-      over,
-    }
-    head += plan.covered.length
+
+/** Sets what the session needs; nothing where it may be another one for the next transaction. */
+async function prepare({ config, run, tell }: Trip, session: Session): Promise<Terms> {
+  const application = applicationName(run)
+  if (config.pooler === 'allow') {
+    const text =
+      'LOCKSTEP_POOLER=allow: no lock is held between files, each file is fenced by itself'
+    tell({ checkpoint: 'note', text })
+  } else {
+    await session.execute(sessionSettings(serverMajor(session)))
   }
-  for (const file of plan.pending) {
-    yield { file: file.file, text: file.text, earns: [file], how: 'transaction', head, over }
-    head += 1
-  }
+  return { ...config, lockKey: lockKey(config.schema), run: run.id, application }
 }
 
 /** Applies works in order; one that met a lock or a deadlock is tried again, and with it all behind it. */
@@ -180,7 +191,8 @@ async function applyPlan(
 ): Promise<void> {
   const { config, run, tell, stop, losses, told } = trip
   losses.begin(works[0]?.file ?? '')
-  await using watch = new Watch(config, session.frames.pid, `lockstep/${run.id}/watch`, tell)
+  const watched = config.pooler === 'allow' ? holderPid(terms.lockKey) : session.backend
+  await using watch = new Watch(config, watched, `lockstep/${run.id}/watch`, tell)
   const patience = new Patience(config.retryWaitMs, tell, stop)
   const begins = ({ file }: Work): void => {
     trip.begun = file
@@ -222,6 +234,7 @@ async function finish(trip: Trip, { decision, rows }: Done, session: Session): P
   await recordEnd(session, config.schema, run, end)
   const head = folder.files.at(-1)?.file ?? ''
   tell({ checkpoint: 'verified', head, files: folder.files.length })
+  if (ours.length === 0) return { kind: 'nothing-to-do', files: folder.files.length }
   return { kind: 'applied', applied: applied.length, covered }
 }
 
@@ -229,7 +242,7 @@ async function finish(trip: Trip, { decision, rows }: Done, session: Session): P
 async function recordFailure(trip: Trip, failure: Failure, session: Session): Promise<Failure> {
   const { config, run, stop, begun } = trip
   // The story goes on from the connection.
-  if (failure.code === 'CONNECTION_LOST') return failure
+  if (failure.code === 'CONNECTION_LOST' || !trip.isRecorded) return failure
   const isCut = failure.code === 'DEADLINE_OVER' && begun !== undefined
   const told = isCut ? new Failure('DEADLINE_IN_FILE', `${begun}: ${failure.message}`) : failure
   const end = {
@@ -240,7 +253,7 @@ async function recordFailure(trip: Trip, failure: Failure, session: Session): Pr
   } as const
   // Nothing more is sent on a session that was cancelled.
   const recording = stop.aborted
-    ? onConnectionApart(config.address, run, (apart) => recordEnd(apart, config.schema, run, end))
+    ? onConnectionApart(config, run, (apart) => recordEnd(apart, config.schema, run, end))
     : recordEnd(session, config.schema, run, end)
   // The failure itself is what must be told.
   await recording.catch(() => undefined)
@@ -255,11 +268,6 @@ function withProgress(failure: Failure, applied: readonly string[]): Failure {
     `applied in this run and kept: ${files}`,
     ...failure.more,
   ])
-}
-
-/** What this image would have: SHA-256 over names and checksums of its files. */
-function setChecksum(folder: Folder): string {
-  return hash('sha256', folder.files.map(({ file, checksum }) => `${checksum}  ${file}\n`).join(''))
 }
 
 function isEmpty(ledger: Ledger | undefined): boolean {

@@ -37,7 +37,7 @@ export async function status(
   stop: AbortSignal,
   form: Form,
 ): Promise<number> {
-  await using connecting = new Connecting(config, run, tell, stop)
+  await using connecting = new Connecting({ ...config, pooler: 'allow' }, run, tell, stop)
   const folder = await readFolder(config.dir, config.maxFileBytes)
   const { session, seen } = await connecting.result
   const rows = seen.ledger?.rows ?? []

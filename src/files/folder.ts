@@ -243,3 +243,8 @@ function reasonOf(error: unknown): string {
   }
   return reasons[code] ?? code
 }
+
+/** What this image would have: SHA-256 over names and checksums of its files. */
+export function setChecksum({ files }: Folder): string {
+  return hash('sha256', files.map(({ file, checksum }) => `${checksum}  ${file}\n`).join(''))
+}

@@ -3,6 +3,7 @@ import type { Tell } from '../events.ts'
 import { pause } from '../pause.ts'
 import { describeAddress, type Address } from './address.ts'
 import { look, type Look, type Run } from './ledger.ts'
+import { judgePoolerError, type Pooler } from './pooler.ts'
 import { ServerError } from './server-error.ts'
 import { Session } from './session.ts'
 import { serverMajor, serverVersion } from './settings.ts'
@@ -11,6 +12,7 @@ import { dial } from './socket.ts'
 interface Wanted {
   readonly address: Address
   readonly schema: string
+  readonly pooler: Pooler
   readonly connectWaitMs: number
   readonly heartbeatMs: number
 }
@@ -97,7 +99,7 @@ const apartMs = 1_500
  * @throws whatever stands in the way
  */
 export async function onConnectionApart(
-  address: Address,
+  { address, pooler }: Pick<Wanted, 'address' | 'pooler'>,
   run: Run,
   action: (session: Session) => Promise<void>,
 ): Promise<void> {
@@ -106,12 +108,12 @@ export async function onConnectionApart(
   await using session = new Session(socket, address, applicationName(run), encryption)
   deadline.addEventListener('abort', () => void session.interrupt(asFailure(deadline.reason)))
   const [row] = await session.query<{ pid: number }>('select pg_catalog.pg_backend_pid() as pid')
-  session.confirm(row?.pid ?? 0)
+  session.confirm(row?.pid ?? 0, pooler)
   await action(session)
 }
 
 /** At most 63 bytes, cut from the left of the pod's name: its end tells pods apart. */
-function applicationName({ id, pod }: Run): string {
+export function applicationName({ id, pod }: Run): string {
   return `lockstep/${id}/${pod.slice(-45)}`
 }
 
@@ -123,7 +125,7 @@ interface Obstacle {
 }
 
 async function attempt(
-  { address, schema }: Wanted,
+  { address, schema, pooler }: Wanted,
   run: Run,
   stop: AbortSignal,
 ): Promise<Connected | Obstacle> {
@@ -132,7 +134,7 @@ async function attempt(
     const { socket, encryption } = await dial(address, stop)
     session = new Session(socket, address, applicationName(run), encryption)
     const seen = await look(session, schema)
-    session.confirm(seen.pid)
+    session.confirm(seen.pid, pooler)
     if (serverMajor(session) < oldestMajor) {
       throw new Failure(
         'SERVER_UNSUPPORTED',
@@ -202,6 +204,9 @@ function judgeServer(error: ServerError, place: string): Obstacle {
       throw new Failure('PRIVILEGE_MISSING', `${place}: ${said}`, [
         'grant connect on database DATABASE to ROLE',
       ])
+    case '08P01':
+      if (judgePoolerError(said, place)) return obstacle(`${place} is not ready: ${said}`)
+      throw new Failure('LOGIN_REFUSED', `${place}: ${said}`)
     default:
       throw new Failure('LOGIN_REFUSED', `${place}: ${said}`)
   }

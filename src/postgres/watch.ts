@@ -30,7 +30,7 @@ const shortestTickMs = 50
  */
 export class Watch implements AsyncDisposable {
   readonly #wanted: Wanted
-  readonly #pid: number
+  readonly #pid: number | string
   readonly #name: string
   readonly #tell: Tell
   readonly #tickMs: number
@@ -42,10 +42,10 @@ export class Watch implements AsyncDisposable {
   #isLooking = false
 
   /**
-   * @param pid - of the session to watch
+   * @param pid - of the session to watch, or an expression that yields it
    * @param name - the application name of the connection that looks
    */
-  constructor(wanted: Wanted, pid: number, name: string, tell: Tell) {
+  constructor(wanted: Wanted, pid: number | string, name: string, tell: Tell) {
     this.#wanted = wanted
     this.#pid = pid
     this.#name = name
