@@ -2,6 +2,7 @@ import { cleanEnv, EnvError, makeExactValidator } from 'envalid'
 import { Failure } from './errors.ts'
 import { nearest } from './nearest.ts'
 import { readAddress, type Address } from './postgres/address.ts'
+import type { Pooler } from './postgres/pooler.ts'
 
 /** All that a run is told from outside, checked. Durations are in milliseconds. */
 export interface Config {
@@ -19,6 +20,7 @@ export interface Config {
   readonly heartbeatMs: number
   readonly outOfOrder: 'refuse' | 'allow'
   readonly baseline: 'auto' | 'ignore'
+  readonly pooler: Pooler
   readonly maxFileBytes: number
   readonly warnings: readonly string[]
 }
@@ -93,6 +95,11 @@ export const variables = {
     'auto',
     'ignore',
   )({ desc: 'or `ignore`: run the files as they are, empty database or not' }),
+  LOCKSTEP_POOLER: oneOf(
+    'refuse',
+    'session',
+    'allow',
+  )({ desc: 'or `session`, `allow`: a connection pooler may stand between' }),
   LOCKSTEP_MAX_FILE_SIZE: size({ desc: 'larger files are refused' }),
   LOCKSTEP_LOG_FORMAT: oneOf(
     'auto',
@@ -130,6 +137,7 @@ export const defaults: Readonly<Record<VariableName, string>> = {
   LOCKSTEP_HEARTBEAT: '10s',
   LOCKSTEP_OUT_OF_ORDER: 'refuse',
   LOCKSTEP_BASELINE: 'auto',
+  LOCKSTEP_POOLER: 'refuse',
   LOCKSTEP_MAX_FILE_SIZE: '1GiB',
   LOCKSTEP_LOG_FORMAT: 'auto',
   LOCKSTEP_LOG_LEVEL: 'info',
@@ -183,6 +191,7 @@ export function readConfig(environment: Env): Config {
     heartbeatMs: Math.max(values.LOCKSTEP_HEARTBEAT, 100),
     outOfOrder: values.LOCKSTEP_OUT_OF_ORDER,
     baseline: values.LOCKSTEP_BASELINE,
+    pooler: values.LOCKSTEP_POOLER,
     maxFileBytes: values.LOCKSTEP_MAX_FILE_SIZE,
     warnings: [...read.warnings, ...names.warnings, ...cutWaits(env, values)],
   }

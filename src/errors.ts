@@ -49,7 +49,7 @@ export const failures = {
   POOLER_BETWEEN: {
     exit: 64,
     means: 'a connection pooler stands between, so a lock may stay on another client’s session',
-    todo: 'use the address of the server itself',
+    todo: 'use the address of the server itself, or read docs/poolers.md and set LOCKSTEP_POOLER',
   },
   PRIVILEGE_MISSING: {
     exit: 64,

@@ -1,38 +1,31 @@
 import type { Config } from './config.ts'
-import {
-  decide,
-  nothingFound,
-  type Decision,
-  type Found,
-  type Plan,
-  type UpToDate,
-} from './decide.ts'
+import { decide, nothingFound, type Decision, type Found, type Plan } from './decide.ts'
 import { asFailure, Failure } from './errors.ts'
 import type { Outcome, Tell } from './events.ts'
 import { readFolder, type Folder } from './files/folder.ts'
 import { Losses } from './losses.ts'
 import { Patience } from './patience.ts'
-import { letFailureRest, sameFilesFailed, setChecksum } from './predecessor.ts'
 import { applyAll } from './postgres/apply.ts'
-import { Connecting, type Connected } from './postgres/connect.ts'
-import { worksOf, type Terms, type Work } from './postgres/envelope.ts'
+import { applicationName, Connecting, type Connected } from './postgres/connect.ts'
+import type { Terms, Work } from './postgres/envelope.ts'
 import {
   ensureLedger,
   failedRun,
   findObjects,
   flushLedger,
   look,
-  recordEnd,
   recordStart,
   type Ledger,
-  type LedgerEntry,
   type Run,
-  type RunEnd,
 } from './postgres/ledger.ts'
-import { lockKey, takeTurn } from './postgres/lock.ts'
+import { isTurnLost, lockKey, newWait, takeTurn } from './postgres/lock.ts'
 import type { Session } from './postgres/session.ts'
+import { holderPid } from './postgres/sessions.ts'
 import { serverMajor, sessionSettings } from './postgres/settings.ts'
 import { Watch } from './postgres/watch.ts'
+import { letFailureRest, sameFilesFailed, setChecksum } from './predecessor.ts'
+import { finish, recordFailure, withProgress, type Done, type Trip } from './trip.ts'
+import { worksOf } from './works.ts'
 
 /**
  * Brings a database to what a folder of SQL files says.
@@ -40,7 +33,8 @@ import { Watch } from './postgres/watch.ts'
  *  1. The connection is made while the files are read and hashed. A folder that cannot be right
  *     ends the run before anything is asked of the database.
  *  2. One query without the lock: if the ledger shows every file, that is all.
- *  3. The lock, by polling. Whoever finds everything done meanwhile leaves without it.
+ *  3. The lock, by polling. Whoever finds everything done meanwhile leaves without it. Where a
+ *     pooler shares sessions, it is only waited for: a turn may be lost, and steps 3 and 4 repeat.
  *  4. Under the lock the ledger is read again and the plan is made that counts. What cannot be
  *     done is refused before anything has been written. The ledger itself is made if need be.
  *  5. Each file is one transaction together with its ledger row: both are there, or neither. A
@@ -88,28 +82,6 @@ export async function migrate(
   }
 }
 
-/** A run as it goes on over connections. */
-interface Trip {
-  readonly config: Config
-  readonly folder: Folder
-  readonly run: Run
-  readonly tell: Tell
-  readonly stop: AbortSignal
-  readonly losses: Losses
-  /** Files whose COMMIT has been answered, as people were told. */
-  readonly told: string[]
-  /** The file that the server has come to. */
-  begun: string | undefined
-  /** The ledger has a row of this run. */
-  isRecorded: boolean
-}
-
-/** A ledger that shows everything. */
-interface Done {
-  readonly decision: UpToDate
-  readonly rows: readonly LedgerEntry[]
-}
-
 /** Steps 2 to 6, on one connection. */
 async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcome> {
   const { config, folder, run, tell, stop } = trip
@@ -123,43 +95,71 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
   if (early) return await finish(trip, early, session)
   if (isEmpty(seen.ledger)) tellFound(await findObjects(session, config.schema), tell)
 
-  await session.execute(sessionSettings(serverMajor(session)))
-  const terms: Terms = { ...config, lockKey: lockKey(config.schema), run: run.id }
+  const terms = await prepare(trip, session)
   const set = setChecksum(folder)
   const arrivedMs = performance.now()
-  const lookAtOthers = async (): Promise<Done | undefined> => {
+  /** @throws {Failure} SAME_FILES_FAILED, if the holder has failed since we came */
+  const lookAgain = async (): Promise<Ledger | undefined> => {
     const { ledger } = await look(session, config.schema)
     const failed = ledger && (await failedRun(session, config.schema, set))
     if (failed && failed.agoMs < performance.now() - arrivedMs) throw sameFilesFailed(failed)
-    return doneIn(ledger)
+    return ledger
   }
+  const lookAtOthers = async (): Promise<Done | undefined> => doneIn(await lookAgain())
   if (seen.ledger)
     await letFailureRest(await failedRun(session, config.schema, set), run, tell, stop)
-  const turn = await takeTurn(session, terms.lockKey, lookAtOthers, config, tell, stop)
-  if (turn !== 'taken') return await finish(trip, turn, session)
+  const wait = newWait()
+  for (;;) {
+    const toldBefore = trip.told.length
+    try {
+      const turn = await takeTurn(session, terms.lockKey, lookAtOthers, config, tell, stop, wait)
+      return await finish(trip, turn === 'taken' ? await work() : turn, session)
+    } catch (error) {
+      const failure = asFailure(error)
+      if (trip.told.length > toldBefore) wait.sinceMs = performance.now()
+      if (!isTurnLost(failure, config, wait)) throw await recordFailure(trip, failure, session)
+      trip.begun = undefined
+    }
+  }
 
-  const { ledger } = await look(session, config.schema)
-  const found = isEmpty(ledger) ? await findObjects(session, config.schema) : nothingFound
-  const decision = judge(ledger, found)
-  if (decision.kind === 'refused') throw decision.failure
-  if (decision.kind === 'up-to-date')
-    return await finish(trip, { decision, rows: ledger?.rows ?? [] }, session)
-  tellPlan(decision, tell)
+  /** Steps 4 to 6. */
+  async function work(): Promise<Done> {
+    let ledger = await lookAgain()
+    let found = nothingFound
+    if (isEmpty(ledger)) {
+      found = await findObjects(session, config.schema)
+      // Once more: without the lock, others may have applied meanwhile what was found.
+      ledger = (await look(session, config.schema)).ledger
+    }
+    const decision = judge(ledger, found)
+    if (decision.kind === 'refused') throw decision.failure
+    if (decision.kind === 'up-to-date') return { decision, rows: ledger?.rows ?? [] }
+    tellPlan(decision, tell)
 
-  await ensureLedger(session, config.schema, ledger)
-  await recordStart(session, config.schema, run, set)
-  trip.isRecorded = true
-  try {
+    await ensureLedger(session, config.schema, terms.lockKey, ledger)
+    await recordStart(session, config.schema, run, set)
+    trip.isRecorded = true
     if (decision.mustFlush) await flushLedger(session, config.schema)
     await applyPlan(trip, session, [...worksOf(decision)], terms)
     const shown = doneIn((await look(session, config.schema)).ledger)
-    if (shown === undefined)
-      throw new Failure('VERIFY_FAILED', 'the ledger does not show what was applied')
-    return await finish(trip, shown, session)
-  } catch (error) {
-    throw await recordFailure(trip, asFailure(error), session)
+    if (shown !== undefined) return shown
+    throw new Failure('VERIFY_FAILED', 'the ledger does not show what was applied')
   }
 }
+
+/** Sets what the session needs; nothing where it may be another one for the next transaction. */
+async function prepare({ config, run, tell }: Trip, session: Session): Promise<Terms> {
+  const application = applicationName(run)
+  if (config.pooler === 'allow') {
+    const text =
+      'LOCKSTEP_POOLER=allow: no lock is held between files, each file is fenced by itself'
+    tell({ checkpoint: 'note', text })
+  } else {
+    await session.execute(sessionSettings(serverMajor(session)))
+  }
+  return { ...config, lockKey: lockKey(config.schema), run: run.id, application }
+}
+
 /** Applies works in order; one that met a lock or a deadlock is tried again, and with it all behind it. */
 async function applyPlan(
   trip: Trip,
@@ -169,7 +169,8 @@ async function applyPlan(
 ): Promise<void> {
   const { config, run, tell, stop, losses, told } = trip
   losses.begin(works[0]?.file ?? '')
-  await using watch = new Watch(session, `lockstep/${run.id}/watch`, config, tell)
+  const watched = config.pooler === 'allow' ? holderPid(terms.lockKey) : session.backend
+  await using watch = new Watch(session, watched, `lockstep/${run.id}/watch`, config, tell)
   const patience = new Patience(config.retryWaitMs, tell, stop)
   const begins = ({ file }: Work): void => {
     trip.begun = file
@@ -193,67 +194,6 @@ async function applyPlan(
     }
   }
   trip.begun = undefined
-}
-
-/** The end of a run for which the ledger shows everything, whoever did it. */
-async function finish(trip: Trip, { decision, rows }: Done, session: Session): Promise<Outcome> {
-  const { config, folder, run, tell, told } = trip
-  for (const text of decision.notes) tell({ checkpoint: 'note', text })
-  if (!trip.isRecorded) return { kind: 'nothing-to-do', files: folder.files.length }
-  const ours = rows.filter((row) => row.run === run.id)
-  const covered = ours.filter(({ how }) => how === 'baseline').length
-  const applied = ours.filter(({ how }) => how !== 'baseline')
-  for (const { name } of applied.filter((row) => !told.includes(row.name))) {
-    const text = `${name} is applied: the connection was lost behind its COMMIT`
-    tell({ checkpoint: 'note', text })
-  }
-  const end = { state: 'succeeded', exitCode: 0, reason: undefined, fileBegun: undefined } as const
-  await recordEnd(session, config.schema, run, end)
-  const head = folder.files.at(-1)?.file ?? ''
-  tell({ checkpoint: 'verified', head, files: folder.files.length })
-  return { kind: 'applied', applied: applied.length, covered }
-}
-
-/** Leaves the end of a failed run in the ledger, as far as that can be; returns what is to be told. */
-async function recordFailure(trip: Trip, failure: Failure, session: Session): Promise<Failure> {
-  const { config, run, stop, begun } = trip
-  // The story goes on from the connection.
-  if (failure.code === 'CONNECTION_LOST') return failure
-  const isCut = failure.code === 'DEADLINE_OVER' && begun !== undefined
-  const told = isCut ? new Failure('DEADLINE_IN_FILE', `${begun}: ${failure.message}`) : failure
-  const end = {
-    state: stop.aborted ? 'interrupted' : 'failed',
-    exitCode: told.exit,
-    reason: told.code,
-    fileBegun: begun,
-  } as const
-  // Nothing more is sent on a session that was cancelled, and the failure itself is what must be told.
-  const recording = stop.aborted
-    ? recordBeside(session, config.schema, run, end)
-    : recordEnd(session, config.schema, run, end)
-  await recording.catch(() => undefined)
-  return told
-}
-
-/** An interrupted run has little time. */
-const recordBesideMs = 1_500
-
-async function recordBeside(over: Session, schema: string, run: Run, end: RunEnd): Promise<void> {
-  const deadline = AbortSignal.timeout(recordBesideMs)
-  await using session = await over.beside(`lockstep/${run.id}/end`, deadline)
-  deadline.addEventListener('abort', () => void session.interrupt(asFailure(deadline.reason)))
-  session.confirm((await look(session, schema)).pid)
-  await recordEnd(session, schema, run, end)
-}
-
-function withProgress(failure: Failure, applied: readonly string[]): Failure {
-  const last = applied.at(-1)
-  if (last === undefined) return failure
-  const files = applied.length === 1 ? last : `${applied.length} files, the last of them ${last}`
-  return new Failure(failure.code, failure.message, [
-    `applied in this run and kept: ${files}`,
-    ...failure.more,
-  ])
 }
 
 function isEmpty(ledger: Ledger | undefined): boolean {

@@ -31,7 +31,7 @@ export async function status(
   stop: AbortSignal,
   longestIdleMs = oneMinuteMs,
 ): Promise<StatusDocument> {
-  await using connecting = new Connecting(config, run, tell, stop)
+  await using connecting = new Connecting({ ...config, pooler: 'allow' }, run, tell, stop)
   const folder = await readFolder(config.dir, config.maxFileBytes)
   const { session, seen, address } = await connecting.result
   const { schema } = config

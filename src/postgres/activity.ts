@@ -22,8 +22,10 @@ export interface Activity {
 /**
  * What a session does, and who blocks it. Never the text of a statement: of a Lockstep session
  * only the file's name, which stands in a comment of ours.
+ *
+ * @param pid - or an expression that yields it
  */
-export async function activityOf(on: Session, pid: number): Promise<Activity | undefined> {
+export async function activityOf(on: Session, pid: number | string): Promise<Activity | undefined> {
   const [row] = await on.query<{ activity: Nullable<Activity> }>(activityQuery(pid))
   return row === undefined ? undefined : withoutNull(row.activity)
 }
@@ -38,7 +40,7 @@ function mode(lock: string): string {
   return `pg_catalog.upper(pg_catalog.regexp_replace(pg_catalog.replace(${lock}, 'Lock', ''), '([a-z])([A-Z])', '\\1 \\2', 'g'))`
 }
 
-function activityQuery(pid: number): string {
+function activityQuery(pid: number | string): string {
   return `
     with asked as (
       select l.*, case when l.relation is null then l.locktype else n.nspname || '.' || c.relname end as target

@@ -1,5 +1,6 @@
 import { Failure } from '../errors.ts'
 import { codePoints, placeOfByte, placeOfCodePoint } from '../files/bytes.ts'
+import { borrow } from './borrowed.ts'
 import { envelope, type Terms, type Work } from './envelope.ts'
 import { ledgerStates } from './ledger-format.ts'
 import { ServerError } from './server-error.ts'
@@ -14,8 +15,11 @@ export interface Applied {
   readonly warnings: number
 }
 
-/** How much is on the wire at once: messages, and characters of text in all but the first. */
-const window = { messages: 64, characters: 2 ** 20 }
+/**
+ * How much is on the wire at once: messages, and characters of text in all but the first. Where a
+ * pooler may give the next transaction to another session, one at a time.
+ */
+const window = { messages: 64, messagesIfShared: 1, characters: 2 ** 20 }
 
 /**
  * Applies works in their order and yields each when its COMMIT has been answered.
@@ -37,6 +41,7 @@ export async function* applyAll(
   begins: (work: Work) => void,
 ): AsyncGenerator<Applied> {
   const flights: { readonly landed: Promise<number>; readonly characters: number }[] = []
+  const most = terms.pooler === 'allow' ? window.messagesIfShared : window.messages
   let inFlight = 0
   let sent = 0
   const send = (work: Work): void => {
@@ -48,7 +53,7 @@ export async function* applyAll(
   }
   const fits = (work: Work): boolean =>
     flights.length === 0 ||
-    (flights.length < window.messages && inFlight + work.text.length <= window.characters)
+    (flights.length < most && inFlight + work.text.length <= window.characters)
 
   try {
     for (const work of works) {
@@ -72,7 +77,8 @@ export async function* applyAll(
  * cancel that lands on BEGIN would let the text run in autocommit.
  */
 async function apply(on: Session, work: Work, terms: Terms): Promise<number> {
-  const { prefix, suffix } = envelope(work, terms, serverMajor(on))
+  const borrowed = terms.pooler === 'allow' ? await borrow(on) : undefined
+  const { prefix, suffix } = envelope(work, terms, serverMajor(on), borrowed)
   try {
     const { tags, status, warnings } = await on.execute(prefix + work.text + suffix)
     if (tags.at(-1) === 'COMMIT' && status === 'I') return warnings

@@ -24,7 +24,9 @@ export async function cancel(
   await new Promise<void>((resolve) => {
     stop.addEventListener('abort', () => socket.destroy(), { once: true })
     socket.on('error', () => resolve()).on('close', () => resolve())
-    socket.end(Buffer.concat([request, secret]))
+    // Written and not ended: PgBouncer 1.18 dies of a client that hangs up before it has passed on the
+    // request (“bad client state”). Who got it hangs up, as libpq expects.
+    socket.write(Buffer.concat([request, secret]))
     socket.resume()
   })
 }

@@ -3,6 +3,7 @@ import type { Tell } from '../events.ts'
 import { pause } from '../pause.ts'
 import { describeAddress, type Address } from './address.ts'
 import { look, type Look, type Run } from './ledger.ts'
+import { judgePoolerError, type Pooler } from './pooler.ts'
 import { ServerError } from './server-error.ts'
 import { Session } from './session.ts'
 import { serverMajor, serverVersion } from './settings.ts'
@@ -12,6 +13,7 @@ import { HandshakeFailure, isTlsError } from './tls-errors.ts'
 interface Wanted {
   readonly addresses: readonly Address[]
   readonly schema: string
+  readonly pooler: Pooler
   readonly connectWaitMs: number
   readonly heartbeatMs: number
 }
@@ -107,7 +109,7 @@ async function connect(
 }
 
 /** At most 63 bytes, cut from the left of the pod's name: its end tells pods apart. */
-function applicationName({ id, pod }: Run): string {
+export function applicationName({ id, pod }: Run): string {
   return `lockstep/${id}/${pod.slice(-45)}`
 }
 
@@ -139,7 +141,7 @@ async function attempt(
     const told = { ...dialled, encryption: `${dialled.encryption}${why}` }
     session = new Session(told, applicationName(run))
     const seen = await look(session, wanted.schema)
-    session.confirm(seen.pid)
+    session.confirm(seen.pid, wanted.pooler)
     if (serverMajor(session) < oldestMajor) {
       throw new Failure(
         'SERVER_UNSUPPORTED',
@@ -252,6 +254,9 @@ function judgeServer(error: ServerError, place: string): Obstacle | Failure {
       return new Failure('PRIVILEGE_MISSING', `${place}: ${said}`, [
         'grant connect on database DATABASE to ROLE',
       ])
+    case '08P01':
+      if (judgePoolerError(said, place)) return obstacle(`${place} is not ready: ${said}`)
+      throw new Failure('LOGIN_REFUSED', `${place}: ${said}`)
     default:
       return new Failure('LOGIN_REFUSED', `${place}: ${said}`)
   }

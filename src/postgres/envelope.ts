@@ -1,8 +1,9 @@
-import type { Plan } from '../decide.ts'
 import type { Migration } from '../files/folder.ts'
+import { giveBack, type Borrowed } from './borrowed.ts'
 import { ledgerStates } from './ledger-format.ts'
+import type { Pooler } from './pooler.ts'
 import { identifier, literal } from './quote.ts'
-import { sessionSettings } from './settings.ts'
+import { sessionSettings, startSettings } from './settings.ts'
 
 /** A transaction to run: a text, and the ledger rows that it earns. */
 export interface Work {
@@ -17,32 +18,14 @@ export interface Work {
   readonly over: readonly number[]
 }
 
-/** The transactions of a plan in order, each with the row that it follows. */
-export function* worksOf(plan: Plan): Generator<Work> {
-  let { head } = plan
-  const { over } = plan
-  if (plan.baseline !== undefined) {
-    yield {
-      file: 'baseline.sql',
-      text: plan.baseline.text,
-      earns: plan.covered,
-      how: 'baseline',
-      head,
-      over,
-    }
-    head += plan.covered.length
-  }
-  for (const file of plan.pending) {
-    yield { file: file.file, text: file.text, earns: [file], how: 'transaction', head, over }
-    head += 1
-  }
-}
-
 /** What is the same for all work of a run. */
 export interface Terms {
   readonly schema: string
   readonly lockKey: bigint
   readonly run: string
+  /** Name of the session. */
+  readonly application: string
+  readonly pooler: Pooler
   readonly lockTimeoutMs: number
   readonly statementTimeoutMs: number
 }
@@ -52,20 +35,23 @@ export interface Terms {
  * role, cursors, prepared statements, temporary tables) from the next file and from our own
  * statements; they stand behind the text too, because the server reads a whole message before the
  * first statement of it runs, with the settings of that moment.
+ *
+ * @param borrowed - the session, whose transaction has been begun already
  */
 export function envelope(
   work: Work,
   terms: Terms,
   major: number,
+  borrowed?: Borrowed,
 ): { prefix: string; suffix: string } {
   const ledger = identifier(terms.schema)
-  const reset = `RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;${sessionSettings(major)}`
+  const care =
+    borrowed === undefined ? careForOwned(terms, major) : careForBorrowed(borrowed, terms, major)
   const first = work.head + 1
   const last = work.head + work.earns.length
   const opens = work.earns.map((file, index) => openCall(file, work.head + index, work, terms))
   const prefix = [
-    `/* lockstep ${work.file} */BEGIN READ WRITE;${reset}`,
-    'CLOSE ALL;UNLISTEN *;DEALLOCATE ALL;DISCARD TEMP;',
+    `/* lockstep ${work.file} */${care.begin}${care.reset}${care.before}`,
     `SET LOCAL lock_timeout=${terms.lockTimeoutMs};SET LOCAL statement_timeout=${terms.statementTimeoutMs};`,
     ...opens,
     // A cursor WITH HOLD is filled at COMMIT. Ours is closed before our own COMMIT, so it is filled
@@ -74,15 +60,58 @@ export function envelope(
   ].join('')
   const suffix = [
     // Deferred constraints and their triggers now, where an error can still be told by its place.
-    `\n;SET CONSTRAINTS ALL IMMEDIATE;CLOSE ALL;${reset}`,
+    `\n;SET CONSTRAINTS ALL IMMEDIATE;CLOSE ALL;${care.behind}${care.reset}`,
     'SET LOCAL search_path=pg_catalog,pg_temp;',
     `SELECT ${ledger}.close(${first},${last});`,
     // A file could have replaced the function: the rows are asked, too. Dollar quotes, since a quote
     // of ours would close one that the file has left open.
     `SELECT (CASE pg_catalog.count(*) WHEN ${work.earns.length} THEN $lockstep$1$lockstep$ ELSE $lockstep$${ledgerStates.notFinished}$lockstep$ END)::pg_catalog.int4`,
-    ` FROM ${ledger}.ledger WHERE id BETWEEN ${first} AND ${last} AND finished IS NOT NULL;COMMIT`,
+    ` FROM ${ledger}.ledger WHERE id BETWEEN ${first} AND ${last} AND finished IS NOT NULL;${care.leave}COMMIT`,
   ].join('')
   return { prefix, suffix }
+}
+
+/** How a session is made ready for a text, tidied up behind it, and left. */
+interface Care {
+  readonly begin: string
+  /** Before the text and behind it. */
+  readonly reset: string
+  /** Only before it, only behind it. */
+  readonly before: string
+  readonly behind: string
+  /** The last before COMMIT. */
+  readonly leave: string
+}
+
+const resetAll = 'RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;'
+
+/** A session of our own is put back to its beginning. */
+function careForOwned({ pooler, application }: Terms, major: number): Care {
+  const start = pooler === 'session' ? startSettings(application) : ''
+  return {
+    begin: 'BEGIN READ WRITE;',
+    reset: `${resetAll}${sessionSettings(major)}${start}`,
+    before: 'CLOSE ALL;UNLISTEN *;DEALLOCATE ALL;DISCARD TEMP;',
+    behind: '',
+    leave: '',
+  }
+}
+
+/**
+ * A session that a pooler lends for a transaction is put back to what it was found as. Temporary
+ * tables of others go, too: they hide tables of the same name. Prepared statements stay: poolers
+ * keep those of their clients on the session.
+ */
+function careForBorrowed(borrowed: Borrowed, { application }: Terms, major: number): Care {
+  const ours = `${sessionSettings(major, 'SET LOCAL')}${startSettings(application, 'SET LOCAL')}`
+  const tidy = 'CLOSE ALL;UNLISTEN *;DISCARD TEMP;'
+  return {
+    begin: '',
+    reset: `${resetAll}${ours}`,
+    before: tidy,
+    behind: tidy,
+    leave: giveBack(borrowed),
+  }
 }
 
 function openCall(file: Migration, previous: number, work: Work, terms: Terms): string {

@@ -124,6 +124,15 @@ function ledgerFunctions(schema: string): string[] {
   ]
 }
 
+/** A statement that fails unless nobody else has the lock: before the functions are there. */
+export function fence(lockKey: bigint): string {
+  return `do $$ begin
+    if not pg_catalog.pg_try_advisory_xact_lock(${lockKey}) then
+      ${raise(ledgerStates.lockTaken, 'another session holds the lock')};
+    end if;
+  end $$`
+}
+
 function raise(state: string, message: string): string {
   return `raise exception using errcode = ${literal(state)}, message = ${literal(message)}`
 }

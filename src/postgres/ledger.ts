@@ -1,6 +1,6 @@
 import type { Found, LedgerRow } from '../decide.ts'
 import { Failure } from '../errors.ts'
-import { ledgerFormat, ledgerStatements } from './ledger-format.ts'
+import { fence, ledgerFormat, ledgerStates, ledgerStatements } from './ledger-format.ts'
 import { identifier, literal, optional } from './quote.ts'
 import { ServerError } from './server-error.ts'
 import type { Session } from './session.ts'
@@ -114,15 +114,16 @@ function checkFormat(format: string): void {
 }
 
 /**
- * Makes the ledger, or brings an older minor format up to date. Only under the lock: two `create
- * ... if not exists` at the same moment fail (23505 in pg_type).
+ * Makes the ledger, or brings an older minor format up to date. Behind the fence, since two `create
+ * ... if not exists` at the same moment fail (23505 in pg_type); who holds the lock passes it.
  *
- * @param present - the ledger as it was seen under the lock
- * @throws {Failure} PRIVILEGE_MISSING
+ * @param present - the ledger as it was last seen
+ * @throws {Failure} PRIVILEGE_MISSING, LEDGER_MOVED
  */
 export async function ensureLedger(
   on: Session,
   schema: string,
+  lockKey: bigint,
   present: Ledger | undefined,
 ): Promise<void> {
   const own = `${ledgerFormat.major}.${ledgerFormat.minor}`
@@ -134,9 +135,15 @@ export async function ensureLedger(
   )
   const createSchema = space.exists ? [] : [`create schema ${identifier(schema)}`]
   try {
-    await on.execute(['begin', ...createSchema, ...ledgerStatements(schema), 'commit'].join(';\n'))
+    await on.execute(
+      ['begin', fence(lockKey), ...createSchema, ...ledgerStatements(schema), 'commit'].join(';\n'),
+    )
   } catch (error) {
-    if (!(error instanceof ServerError) || error.sqlState !== '42501') throw error
+    if (!(error instanceof ServerError)) throw error
+    // 42P06: the schema was made between our look and the fence.
+    if (error.sqlState === ledgerStates.lockTaken || error.sqlState === '42P06')
+      throw new Failure('LEDGER_MOVED', `another runner makes the ledger: ${error.said}`)
+    if (error.sqlState !== '42501') throw error
     throw new Failure('PRIVILEGE_MISSING', `this role may not make the ledger: ${error.said}`, [
       'grant create on database DATABASE to ROLE,',
       `or let somebody else run: create schema ${identifier(schema)} authorization ROLE`,

@@ -4,8 +4,9 @@ import type { Tell } from '../events.ts'
 import { pause } from '../pause.ts'
 import { blockerText, doing, seconds, sessionName } from '../phrases.ts'
 import type { Activity } from './activity.ts'
+import type { Pooler } from './pooler.ts'
 import type { Session } from './session.ts'
-import { lockHolder, runOfSession, terminateLine } from './sessions.ts'
+import { isLockOf, lockHolder, runOfSession, terminateLine } from './sessions.ts'
 
 /**
  * Key of the advisory lock of a ledger: the first eight bytes of SHA-256 over `lockstep ` and the
@@ -14,6 +15,36 @@ import { lockHolder, runOfSession, terminateLine } from './sessions.ts'
  */
 export function lockKey(schema: string): bigint {
   return hash('sha256', `lockstep ${schema}`, 'buffer').readBigInt64BE(0)
+}
+
+interface Patience {
+  readonly runnerWaitMs: number
+  readonly heartbeatMs: number
+  readonly pooler: Pooler
+}
+
+/** Since when a run waits for its turn, and when that was last told. */
+export interface Wait {
+  sinceMs: number
+  toldMs: number
+  turns: number
+}
+
+export function newWait(): Wait {
+  return { sinceMs: performance.now(), toldMs: Number.NEGATIVE_INFINITY, turns: 0 }
+}
+
+/**
+ * Without the lock another runner may come between two files; then the ledger has moved, and the
+ * plan is made anew in the next turn.
+ */
+export function isTurnLost(
+  { code }: Failure,
+  { pooler, runnerWaitMs }: Patience,
+  wait: Wait,
+): boolean {
+  const isInTime = performance.now() - wait.sinceMs < runnerWaitMs
+  return pooler === 'allow' && code === 'LEDGER_MOVED' && isInTime
 }
 
 /** Polls begin close together, since most runs are short, and grow apart. */
@@ -25,27 +56,38 @@ const longestPauseMs = 500
  * holder that builds an index concurrently waits for that snapshot (40P01,
  * golang-migrate/migrate#960). The lock has no release: it ends with its session.
  *
+ * Where a pooler shares sessions the lock would stay on somebody else's, so it is only waited for:
+ * the turn then lasts as long as nobody takes it away, and the fence of each transaction says so.
+ *
  * @param lookAtOthers - asked at each poll; what it returns or throws ends the wait: the holder has
  *   left nothing to do, or has failed
+ * @param wait - of the run, where it may need several turns
  * @throws {Failure} RUNNER_WAIT_OVER, what it throws, or the reason of `stop`
  */
 export async function takeTurn<Done>(
   on: Session,
   key: bigint,
   lookAtOthers: () => Promise<Done | undefined>,
-  { runnerWaitMs, heartbeatMs }: { readonly runnerWaitMs: number; readonly heartbeatMs: number },
+  { runnerWaitMs, heartbeatMs, pooler }: Patience,
   tell: Tell,
   stop: AbortSignal,
+  wait = newWait(),
 ): Promise<'taken' | Done> {
-  const begunMs = performance.now()
-  let toldMs = Number.NEGATIVE_INFINITY
+  const isShared = pooler === 'allow'
+  const free = `not exists (select from pg_catalog.pg_locks l where ${isLockOf(key)})`
+  if (wait.turns > 0) {
+    // The last turn was lost inside a transaction; and not all who lost theirs come back at once.
+    await on.execute('rollback')
+    await pause(firstPauseMs * Math.random(), stop)
+  }
+  wait.turns += 1
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 1.5, longestPauseMs)) {
     const [row] = await on.query<{ taken: boolean }>(
-      `select pg_catalog.pg_try_advisory_lock(${key}) as taken`,
+      `select ${isShared ? free : `pg_catalog.pg_try_advisory_lock(${key})`} as taken`,
     )
-    const waitedMs = performance.now() - begunMs
+    const waitedMs = performance.now() - wait.sinceMs
     if (row?.taken === true) {
-      tell({ checkpoint: 'lock', waitedMs })
+      if (!isShared) tell({ checkpoint: 'lock', waitedMs })
       return 'taken'
     }
     if (waitedMs >= runnerWaitMs) {
@@ -53,8 +95,8 @@ export async function takeTurn<Done>(
       const reason = `the lock is held by ${who}, for longer than LOCKSTEP_RUNNER_WAIT`
       throw new Failure('RUNNER_WAIT_OVER', reason, [...more, failures.RUNNER_WAIT_OVER.todo])
     }
-    if (performance.now() - toldMs >= heartbeatMs) {
-      toldMs = performance.now()
+    if (performance.now() - wait.toldMs >= heartbeatMs) {
+      wait.toldMs = performance.now()
       const { who, more } = describeHolder(await lockHolder(on, key))
       tell({ checkpoint: 'waiting', reason: `the lock is held by ${who}`, waitedMs, more })
     }

@@ -7,6 +7,13 @@ export function literal(value: string): string {
   return value.includes('\\') ? `E${quoted.replaceAll('\\', '\\\\')}` : quoted
 }
 
+/** A string as a literal that closes no quote which a file has left open. */
+export function inDollars(value: string): string {
+  let tag = '$lockstep'
+  while (value.includes(tag)) tag += '_'
+  return `${tag}$${value}${tag}$`
+}
+
 /** A literal, or NULL. */
 export function optional(value: string | undefined): string {
   return value === undefined ? 'null' : literal(value)

@@ -5,6 +5,7 @@ import { pause } from '../pause.ts'
 import { describeAddress, type Address } from './address.ts'
 import { cancel } from './cancel.ts'
 import { frameReader, type Answer, type Frames } from './frames.ts'
+import { judgePooler, type Pooler } from './pooler.ts'
 import { ServerError } from './server-error.ts'
 import { dial, type Dialled } from './socket.ts'
 
@@ -39,7 +40,7 @@ export class Session implements AsyncDisposable {
   /** Why nothing more is sent; what is on its way is still waited for. */
   #refusal: Failure | undefined
   #loss: Failure | undefined
-  #confirmed = false
+  #backend: number | undefined
 
   /**
    * @param dialled - connected, encrypted if it is to be, nothing sent yet
@@ -87,7 +88,7 @@ export class Session implements AsyncDisposable {
    * @throws {ServerError | Failure}
    */
   execute(message: string): Promise<Answer> {
-    if (!this.#confirmed) throw new Error('the session is not confirmed')
+    if (this.#backend === undefined) throw new Error('the session is not confirmed')
     return this.#call(async (call) => {
       const value: unknown = await this.#sql.unsafe(message).simple().forEach(ignore)
       // A COPY hands out a stream, whose late error would end the process.
@@ -101,16 +102,16 @@ export class Session implements AsyncDisposable {
    * Behind a pooler the key data at log-in and the backend that answers differ.
    *
    * @param pid - `pg_backend_pid()`, as the first query told it
-   * @throws {Failure} POOLER_BETWEEN
+   * @throws {Failure} POOLER_BETWEEN, unless a pooler is allowed for
    */
-  confirm(pid: number): void {
-    if (pid !== this.frames.pid) {
-      throw new Failure(
-        'POOLER_BETWEEN',
-        `${describeAddress(this.#address)} is a connection pooler`,
-      )
-    }
-    this.#confirmed = true
+  confirm(pid: number, pooler: Pooler = 'refuse'): void {
+    if (pid !== this.frames.pid) judgePooler(this.#address, pooler)
+    this.#backend = pid
+  }
+
+  /** The process of the server, as others see it; a pooler that shares sessions may change it. */
+  get backend(): number {
+    return this.#backend ?? this.frames.pid
   }
 
   /** Another session with the same server. */

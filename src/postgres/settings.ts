@@ -1,3 +1,4 @@
+import { inDollars } from './quote.ts'
 import type { Session } from './session.ts'
 
 /**
@@ -5,7 +6,7 @@ import type { Session } from './session.ts'
  * They let the server notice a dead client within seconds, so that its lock is freed, and keep a
  * role's or database's own time-outs from cutting a run. PostgreSQL manual, 20.3 and 20.11.
  */
-export function sessionSettings(major: number): string {
+export function sessionSettings(major: number, how: 'SET' | 'SET LOCAL' = 'SET'): string {
   return [
     'client_connection_check_interval=2000',
     'tcp_keepalives_idle=10',
@@ -21,8 +22,17 @@ export function sessionSettings(major: number): string {
     'row_security=off',
     'default_transaction_read_only=off',
   ]
-    .map((setting) => `SET ${setting};`)
+    .map((setting) => `${how} ${setting};`)
     .join('')
+}
+
+/**
+ * What a session says at log-in, once more. A pooler's server sessions began without it, so that
+ * RESET ALL forgets it there: a file would be stored in the wrong encoding, and nobody could see
+ * whose session it is.
+ */
+export function startSettings(application: string, how: 'SET' | 'SET LOCAL' = 'SET'): string {
+  return `${how} client_encoding=UTF8;${how} application_name=${inDollars(application)};`
 }
 
 /** Major version of the server that a session talks to: 18 of `18.4 (Debian 18.4-1)`. */

@@ -28,6 +28,7 @@ const shortestTickMs = 50
 export class Watch implements AsyncDisposable {
   readonly #wanted: Wanted
   readonly #on: Session
+  readonly #pid: number | string
   readonly #name: string
   readonly #tell: Tell
   readonly #tickMs: number
@@ -39,11 +40,13 @@ export class Watch implements AsyncDisposable {
   #isLooking = false
 
   /**
-   * @param on - the session to watch
+   * @param on - the session beside which it looks
+   * @param pid - of the session to watch, or an expression that yields it
    * @param name - the application name of the connection that looks
    */
-  constructor(on: Session, name: string, wanted: Wanted, tell: Tell) {
+  constructor(on: Session, pid: number | string, name: string, wanted: Wanted, tell: Tell) {
     this.#on = on
+    this.#pid = pid
     this.#wanted = wanted
     this.#name = name
     this.#tell = tell
@@ -117,7 +120,7 @@ export class Watch implements AsyncDisposable {
     const look = async (): Promise<Activity | undefined> => {
       this.#beside ??= this.#on.beside(this.#name, this.#left.signal)
       try {
-        return await activityOf(await this.#beside, this.#on.frames.pid)
+        return await activityOf(await this.#beside, this.#pid)
       } catch {
         // The next tick tries again; until then the line says less.
         this.#beside = undefined

@@ -3,35 +3,13 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { Failure } from '../../src/errors.ts'
-import { readAddress, type Address } from '../../src/postgres/address.ts'
-import { Session } from '../../src/postgres/session.ts'
+import type { Session } from '../../src/postgres/session.ts'
 import { ServerError } from '../../src/postgres/server-error.ts'
-import { dial } from '../../src/postgres/socket.ts'
 import { freshDatabase, type Database } from '../support/database.ts'
 import { folderOf } from '../support/folder.ts'
-import { assertFailed } from '../support/output.ts'
-import { runProgram } from '../support/program.ts'
-
-const never = new AbortController().signal
-
-function addressOf(url: string): Address {
-  const [address] = readAddress({ DATABASE_URL: url }).addresses
-  assert.ok(address)
-  return address
-}
-
-async function open(url: string): Promise<Session> {
-  const address = addressOf(url)
-  return new Session(await dial(address, never), 'lockstep/test')
-}
-
-/** A session that may set things. */
-async function openConfirmed(db: Database): Promise<Session> {
-  const session = await open(db.url)
-  const [row] = await session.query<{ pid: number }>('select pg_backend_pid() as pid')
-  session.confirm(row?.pid ?? 0)
-  return session
-}
+import { assertFailed, assertSucceeded } from '../support/output.ts'
+import { runProgram, startProgram } from '../support/program.ts'
+import { open, openConfirmed } from '../support/session.ts'
 
 function isLost(error: unknown): boolean {
   return (
@@ -125,6 +103,23 @@ test('a session that is abandoned rejects with the reason at once, whatever the 
     (error) => error instanceof Failure && error.code === 'INTERRUPTED',
   )
 })
+
+for (const form of ['source', 'bundle'] as const) {
+  test(`${form}: a run that has lost its session inside a file tries the file again, and succeeds`, async () => {
+    await using db = await freshDatabase()
+    using folder = folderOf({ '0001_slow.sql': 'create table slow (); select pg_sleep(1.5);' })
+    const env = {
+      DATABASE_URL: db.url,
+      LOCKSTEP_DIR: folder.path,
+      LOCKSTEP_HEARTBEAT: '200ms',
+    }
+    const running = startProgram({ env, form })
+    await running.says('waits for Timeout PgSleep')
+    await db.superuser(`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = '${db.name}' and wait_event = 'PgSleep'`)
+    assertSucceeded(await running.ran, /^lost .* inside 0001_slow.sql/m, '1 file applied')
+  })
+}
 
 test('leaving the scope ends the session on the server, and with it its advisory lock', async () => {
   await using db = await freshDatabase()

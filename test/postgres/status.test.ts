@@ -111,7 +111,12 @@ test('whoever holds the lock is told: who, since when, which file, and who is in
     '0002_slow.sql': `select pg_sleep(3); alter table people add column ${statement} int;`,
   })
   await db.sql('create table other (id int)')
-  const env = { ...envOf(db, folder), LOCKSTEP_BASELINE: 'ignore', LOCKSTEP_HEARTBEAT: '200ms' }
+  const env = {
+    ...envOf(db, folder),
+    LOCKSTEP_BASELINE: 'ignore',
+    LOCKSTEP_HEARTBEAT: '200ms',
+    LOCKSTEP_LOCK_TIMEOUT: '20s',
+  }
   const running = startProgram({ env, form: 'bundle' })
   await running.says('running    0002_slow.sql')
   const slow = await seen(env)

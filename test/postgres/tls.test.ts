@@ -91,7 +91,13 @@ function connecting(parameters: string, asked: Asked = {}): Connecting {
   const env = { DATABASE_URL: urlWith(parameters, asked), ...asked.env }
   const { addresses, problems } = readAddress(env)
   assert.deepEqual(problems, [])
-  const wanted = { addresses, schema: 'lockstep', connectWaitMs: 0, heartbeatMs: 10_000 }
+  const wanted = {
+    addresses,
+    schema: 'lockstep',
+    pooler: 'refuse' as const,
+    connectWaitMs: 0,
+    heartbeatMs: 10_000,
+  }
   const run = { id: 'cafe0123', pod: 'test', isAttended: false }
   return new Connecting(wanted, run, () => undefined, never)
 }

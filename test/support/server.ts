@@ -39,7 +39,7 @@ export const superuserPassword = 'canary-of-the-superuser'
 /** PostgreSQL refuses to run as root; root drops to this id, that of `nobody` on most systems. */
 const unprivilegedId = 65534
 const isRoot = process.getuid?.() === 0
-const identity = isRoot ? { uid: unprivilegedId, gid: unprivilegedId } : {}
+export const identity = isRoot ? { uid: unprivilegedId, gid: unprivilegedId } : {}
 const readyWithinMs = 30_000
 
 /** Majors whose packages are installed for this platform. */

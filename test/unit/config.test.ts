@@ -38,6 +38,7 @@ test('nothing but an address is needed', () => {
     heartbeatMs: 10_000,
     outOfOrder: 'refuse',
     baseline: 'auto',
+    pooler: 'refuse',
     maxFileBytes: 2 ** 30,
     warnings: [],
   })
@@ -60,6 +61,7 @@ test('each variable reaches its own setting', () => {
     LOCKSTEP_HEARTBEAT: '5s',
     LOCKSTEP_OUT_OF_ORDER: 'allow',
     LOCKSTEP_BASELINE: 'ignore',
+    LOCKSTEP_POOLER: 'session',
     LOCKSTEP_MAX_FILE_SIZE: '6KiB',
     LOCKSTEP_LOG_FORMAT: 'json',
     LOCKSTEP_LOG_LEVEL: 'debug',
@@ -77,6 +79,7 @@ test('each variable reaches its own setting', () => {
     heartbeatMs: 5_000,
     outOfOrder: 'allow',
     baseline: 'ignore',
+    pooler: 'session',
     maxFileBytes: 6 * 1024,
     warnings: [],
   })
@@ -282,7 +285,6 @@ test('names of later releases only warn, since a chart may be newer than the ima
   const later = [
     'GUARD_TABLES',
     'GUARD_COUNT_BUDGET',
-    'POOLER',
     'PHASE',
     'GATE_WAIT',
     'STATUS',

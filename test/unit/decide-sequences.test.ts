@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { decide, nothingFound, type LedgerRow, type Plan, type Wishes } from '../../src/decide.ts'
 import type { Folder, Migration } from '../../src/files/folder.ts'
 import { compareNames } from '../../src/files/name.ts'
-import { worksOf } from '../../src/postgres/envelope.ts'
+import { worksOf } from '../../src/works.ts'
 import { fileOf, lineOfDecision } from '../support/decision.ts'
 import { randomOf, testSeed, type Random } from '../support/random.ts'
 

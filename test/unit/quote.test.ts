@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { identifier, literal, optional } from '../../src/postgres/quote.ts'
+import { identifier, inDollars, literal, optional } from '../../src/postgres/quote.ts'
 import { randomOf, testSeed } from '../support/random.ts'
 
 for (const [value, quoted] of [
@@ -57,5 +57,16 @@ for (const [name, quoted] of [
 ] as const) {
   test(`${name} is the identifier ${quoted}`, () => {
     assert.equal(identifier(name), quoted)
+  })
+}
+
+for (const [value, quoted] of [
+  ['lockstep/7f9b0173/pod', '$lockstep$lockstep/7f9b0173/pod$lockstep$'],
+  [`"$user", 'x'`, `$lockstep$"$user", 'x'$lockstep$`],
+  ['a$lockstep', '$lockstep_$a$lockstep$lockstep_$'],
+  ['a$lockstep$b$lockstep_', '$lockstep__$a$lockstep$b$lockstep_$lockstep__$'],
+] as const) {
+  test(`${value} is ${quoted} in dollars`, () => {
+    assert.equal(inDollars(value), quoted)
   })
 }
