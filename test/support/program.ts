@@ -21,8 +21,8 @@ export interface Ran {
 export interface Running {
   readonly child: ChildProcess
   readonly ran: Promise<Ran>
-  /** Resolves when the output holds the text. */
-  readonly says: (text: string) => Promise<void>
+  /** Resolves when the output holds the text, so many times. */
+  readonly says: (text: string, times?: number) => Promise<void>
 }
 
 interface Asked {
@@ -71,10 +71,10 @@ export function startProgram({
       resolve({ exit, ...read, output: read.stdout + read.stderr })
     })
   })
-  const says = (text: string): Promise<void> =>
+  const says = (text: string, times = 1): Promise<void> =>
     new Promise((resolve, reject) => {
       const look = (): void => {
-        const has = (read.stdout + read.stderr).includes(text)
+        const has = (read.stdout + read.stderr).split(text).length > times
         if (!has && child.exitCode === null) return
         waiting.delete(look)
         if (has) resolve()
