@@ -247,7 +247,7 @@ const recordBesideMs = 1_500
 async function recordBeside(over: Session, schema: string, run: Run, end: RunEnd): Promise<void> {
   const deadline = AbortSignal.timeout(recordBesideMs)
   await using session = await over.beside(`lockstep/${run.id}/end`, deadline)
-  deadline.addEventListener('abort', () => void session.interrupt(asFailure(deadline.reason)))
+  deadline.addEventListener('abort', () => void session.interrupt(asFailure(deadline.reason), 0))
   session.confirm((await look(session, schema)).pid)
   await recordEnd(session, schema, run, end)
 }

@@ -74,7 +74,7 @@ export async function* applyAll(
 async function apply(on: Session, work: Work, terms: Terms): Promise<number> {
   const { prefix, suffix } = envelope(work, terms, serverMajor(on))
   try {
-    const { tags, status, warnings } = await on.execute(prefix + work.text + suffix)
+    const { tags, status, warnings } = await on.execute(prefix + work.text + suffix, Infinity)
     if (tags.at(-1) === 'COMMIT' && status === 'I') return warnings
     throw new Failure(
       'LEDGER_DAMAGED',

@@ -15,6 +15,9 @@ const terminate = Buffer.from([0x58, 0, 0, 0, 4])
 const cancelPatienceMs = 3_000
 const cancelAgainMs = 250
 
+/** A statement of our own is short: a server that is silent for longer is taken for lost. */
+const ownPatienceMs = 15_000
+
 /**
  * One session on one socket.
  *
@@ -76,7 +79,7 @@ export class Session implements AsyncDisposable {
       const rows: unknown = await this.#sql.unsafe(statement)
       // oxlint-disable-next-line no-unsafe-type-assertion -- the caller, who wrote the statement, knows its columns
       return rows as readonly Row[]
-    })
+    }, ownPatienceMs)
   }
 
   /**
@@ -84,9 +87,10 @@ export class Session implements AsyncDisposable {
    * sent before earlier ones are answered. Rejected until `confirm` has shown that the session is our
    * own: nothing may be set on somebody else's.
    *
+   * @param patienceMs - for the answer; `Infinity` for the text of a file, which may take hours
    * @throws {ServerError | Failure}
    */
-  execute(message: string): Promise<Answer> {
+  execute(message: string, patienceMs = ownPatienceMs): Promise<Answer> {
     if (!this.#confirmed) throw new Error('the session is not confirmed')
     return this.#call(async (call) => {
       const value: unknown = await this.#sql.unsafe(message).simple().forEach(ignore)
@@ -94,7 +98,7 @@ export class Session implements AsyncDisposable {
       if (isEmitter(value)) value.on('error', ignore)
       if (call.answer === undefined) throw new Error('a message without an answer')
       return call.answer
-    })
+    }, patienceMs)
   }
 
   /**
@@ -123,9 +127,9 @@ export class Session implements AsyncDisposable {
    * Ends the session: sends nothing more, cancels what runs, and hangs up when the server has
    * answered all, or after the patience. Whatever is refused or cut off rejects with the reason.
    */
-  async interrupt(reason: Failure): Promise<void> {
+  async interrupt(reason: Failure, patienceMs = cancelPatienceMs): Promise<void> {
     this.#refusal ??= reason
-    const patience = AbortSignal.timeout(cancelPatienceMs)
+    const patience = AbortSignal.timeout(patienceMs)
     // More than once: a cancel that comes between two messages on the wire hits neither.
     while (this.#unanswered.length > 0 && this.#loss === undefined && !patience.aborted) {
       await cancel(this.#address, this.frames, patience).catch(ignore)
@@ -151,17 +155,34 @@ export class Session implements AsyncDisposable {
     }
   }
 
-  #call<T>(start: (call: Call) => Promise<T>): Promise<T> {
+  #call<T>(start: (call: Call) => Promise<T>, patienceMs: number): Promise<T> {
     const refusal = this.#loss ?? this.#refusal
     if (refusal !== undefined) return Promise.reject(refusal)
     return new Promise<T>((resolve, reject) => {
       const call: Call = { answer: undefined, reject }
       this.#unanswered.push(call)
       this.#waiting.add(call)
+      const silent = this.#whenSilent(call, patienceMs)
       start(call)
         .then(resolve, (error: unknown) => reject(this.#translate(error)))
-        .finally(() => this.#waiting.delete(call))
+        .finally(() => {
+          clearTimeout(silent)
+          this.#waiting.delete(call)
+        })
     })
+  }
+
+  /** The driver has no deadline for an answer, and TCP answers for a process that does not. */
+  #whenSilent(call: Call, patienceMs: number): NodeJS.Timeout | undefined {
+    if (patienceMs === Number.POSITIVE_INFINITY) return undefined
+    const lose = (): void => {
+      if (!this.#waiting.has(call)) return
+      const place = describeAddress(this.#address)
+      const reason = `${place} has not answered within ${patienceMs / 1000} s`
+      this.#lose(new Failure('CONNECTION_LOST', reason))
+    }
+    // Behind what has arrived: a process that was stopped for a while finds its timers due first.
+    return setTimeout(() => setImmediate(lose), patienceMs)
   }
 
   #lose(why: Failure): Failure {
