@@ -30,6 +30,8 @@ interface Asked {
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly cwd?: string
   readonly form?: ProgramForm
+  /** What starts the program: `unshare`, `ip netns exec`, with its arguments. */
+  readonly command?: readonly string[]
   /** The bound: a program that still runs then is killed, and the test fails. */
   readonly withinMs?: number
 }
@@ -44,9 +46,11 @@ export function startProgram({
   env = {},
   cwd = root,
   form = 'source',
+  command = [],
   withinMs = 30_000,
 }: Asked): Running {
-  const child = spawn(process.execPath, [programs[form], ...args], {
+  const [executable = '', ...rest] = [...command, process.execPath, programs[form], ...args]
+  const child = spawn(executable, rest, {
     cwd,
     env: { PATH: process.env['PATH'], LOCKSTEP_CONNECT_WAIT: '0s', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
