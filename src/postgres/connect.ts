@@ -105,6 +105,8 @@ async function attempt(
   stop: AbortSignal,
 ): Promise<Connected | Obstacle> {
   let session: Session | undefined
+  const hangUp = (): void => void session?.interrupt(asFailure(stop.reason), 0)
+  stop.addEventListener('abort', hangUp)
   try {
     const { socket, encryption } = await dial(address, stop)
     session = new Session(socket, address, applicationName(run), encryption)
@@ -123,6 +125,8 @@ async function attempt(
     stop.throwIfAborted()
     await session?.[Symbol.asyncDispose]()
     return judge(error, address)
+  } finally {
+    stop.removeEventListener('abort', hangUp)
   }
 }
 

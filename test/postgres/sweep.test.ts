@@ -30,7 +30,12 @@ async function run(
   })
   const events: Event[] = []
   const id = randomBytes(4).toString('hex')
-  const exit = await migrate(config, { id, pod: 'test' }, (event) => events.push(event), never)
+  const exit = await migrate(
+    config,
+    { id, pod: 'test', isAttended: false },
+    (event) => events.push(event),
+    never,
+  )
     .then(() => 0)
     .catch((error: unknown) => {
       if (!(error instanceof Failure)) throw error
