@@ -6,6 +6,7 @@ import { asFailure, Failure } from './errors.ts'
 import type { Outcome, Tell } from './events.ts'
 import { helpText } from './help.ts'
 import { migrate } from './migrate.ts'
+import { hasLostSession } from './postgres/lost.ts'
 import { openLog } from './report/log.ts'
 import { status } from './status.ts'
 import { programVersion } from './version.ts'
@@ -64,7 +65,7 @@ export async function runCli(shell: Shell): Promise<number> {
     }
     return outcome.kind === 'failed' ? outcome.failure.exit : 0
   }
-  shell.onCrash((thrown) => shell.exit(end({ kind: 'failed', failure: asFailure(thrown) })))
+  shell.onCrash((thrown) => shell.exit(end({ kind: 'failed', failure: crash(thrown) })))
   try {
     if (request instanceof Failure) throw request
     if (!isStatus)
@@ -76,6 +77,13 @@ export async function runCli(shell: Shell): Promise<number> {
   } catch (error) {
     return end({ kind: 'failed', failure: asFailure(error) })
   }
+}
+
+/** What nobody caught. Behind a lost connection it comes of the loss; elsewhere it is a defect. */
+function crash(thrown: unknown): Failure {
+  const failure = asFailure(thrown)
+  if (!hasLostSession()) return failure
+  return new Failure('CONNECTION_LOST', `the connection is lost, and behind it ${failure.message}`)
 }
 
 /** Command and flags; every `LOCKSTEP_*` variable is also a flag, which wins. Values are not echoed. */

@@ -5,6 +5,7 @@ import { pause } from '../pause.ts'
 import { describeAddress, type Address } from './address.ts'
 import { cancel } from './cancel.ts'
 import { frameReader, type Answer, type Frames } from './frames.ts'
+import { noteLoss } from './lost.ts'
 import { ServerError } from './server-error.ts'
 import { dial } from './socket.ts'
 
@@ -176,10 +177,8 @@ export class Session implements AsyncDisposable {
   #whenSilent(call: Call, patienceMs: number): NodeJS.Timeout | undefined {
     if (patienceMs === Number.POSITIVE_INFINITY) return undefined
     const lose = (): void => {
-      if (!this.#waiting.has(call)) return
-      const place = describeAddress(this.#address)
-      const reason = `${place} has not answered within ${patienceMs / 1000} s`
-      this.#lose(new Failure('CONNECTION_LOST', reason))
+      const reason = `${describeAddress(this.#address)} has not answered within ${patienceMs / 1000} s`
+      if (this.#waiting.has(call)) this.#lose(new Failure('CONNECTION_LOST', reason))
     }
     // Behind what has arrived: a process that was stopped for a while finds its timers due first.
     return setTimeout(() => setImmediate(lose), patienceMs)
@@ -189,6 +188,7 @@ export class Session implements AsyncDisposable {
     if (this.#loss !== undefined) return this.#loss
     const reason = this.#refusal ?? why
     this.#loss = reason
+    noteLoss()
     for (const { reject } of this.#unanswered) reject(reason)
     this.#drained()
     // Later, so that the driver's own handlers have run on what has already arrived: a COMMIT that has
