@@ -79,19 +79,17 @@ test('a file that alters a table in use passes in the end, and no reader waits f
     { '0001_a.sql': 'alter table leads add column name text;' },
     { LOCKSTEP_BASELINE: 'ignore', LOCKSTEP_LOCK_TIMEOUT: '100ms' },
   )
-  let isOver = false
-  const over = running.finally(() => {
-    isOver = true
-  })
+  const over = new AbortController()
+  const ending = running.finally(() => over.abort())
   let longestMs = 0
   let reads = 0
-  while (!isOver) {
+  while (!over.signal.aborted) {
     const begunMs = performance.now()
     await readers.unsafe('select count(*) from leads')
     longestMs = Math.max(longestMs, performance.now() - begunMs)
     reads += 1
   }
-  const ran = await over
+  const ran = await ending
   await longRead
   t.diagnostic(`${reads} reads, the longest took ${Math.round(longestMs)} ms`)
   assertSucceeded(ran, /^retry .*55P03/m, '1 file applied')
