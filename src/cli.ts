@@ -8,6 +8,7 @@ import type { Event, Outcome, Tell } from './events.ts'
 import { helpText } from './help.ts'
 import { migrate } from './migrate.ts'
 import { nearest } from './nearest.ts'
+import { hasLostSession } from './postgres/lost.ts'
 import { openLog } from './report/log.ts'
 import { statusText } from './report/status-text.ts'
 import { status } from './status.ts'
@@ -92,7 +93,7 @@ export async function runCli(shell: Shell): Promise<number> {
     writeTo(await openLog(readLogConfig(env), run.id, target))
   })
   shell.onCrash((thrown) => {
-    const outcome = { kind: 'failed', failure: asFailure(thrown) } as const
+    const outcome = { kind: 'failed', failure: crash(thrown) } as const
     void opened.then(() => shell.exit(end(outcome)))
   })
   const [exit] = await Promise.all([working, opened])
@@ -110,6 +111,13 @@ function heldBack(): { tell: Tell; writeTo: (log: Tell) => void } {
       for (const event of held) write(event)
     },
   }
+}
+
+/** What nobody caught. Behind a lost connection it comes of the loss; elsewhere it is a defect. */
+function crash(thrown: unknown): Failure {
+  const failure = asFailure(thrown)
+  if (!hasLostSession()) return failure
+  return new Failure('CONNECTION_LOST', `the connection is lost, and behind it ${failure.message}`)
 }
 
 /** Command and flags; every `LOCKSTEP_*` variable is also a flag, which wins. Values are not echoed. */

@@ -5,6 +5,7 @@ import type { Outcome, Tell } from './events.ts'
 import { readFolder, type Folder } from './files/folder.ts'
 import { Losses } from './losses.ts'
 import { Patience } from './patience.ts'
+import { pause } from './pause.ts'
 import { applyAll } from './postgres/apply.ts'
 import { applicationName, Connecting, type Connected } from './postgres/connect.ts'
 import type { Terms, Work } from './postgres/envelope.ts'
@@ -64,6 +65,7 @@ export async function migrate(
     tell,
     stop,
     losses,
+    patience: new Patience(config.retryWaitMs, tell),
     told: [],
     begun: undefined,
     isRecorded: false,
@@ -167,11 +169,10 @@ async function applyPlan(
   works: readonly Work[],
   terms: Terms,
 ): Promise<void> {
-  const { config, run, tell, stop, losses, told } = trip
+  const { config, run, tell, stop, losses, patience, told } = trip
   losses.begin(works[0]?.file ?? '')
   const watched = config.pooler === 'allow' ? holderPid(terms.lockKey) : session.backend
   await using watch = new Watch(session, watched, `lockstep/${run.id}/watch`, config, tell)
-  const patience = new Patience(config.retryWaitMs, tell, stop)
   const begins = ({ file }: Work): void => {
     trip.begun = file
     watch.begins(file)
@@ -190,7 +191,11 @@ async function applyPlan(
       if (failure.code === 'CONNECTION_LOST') losses.inFile(failure)
       if (failure.code !== 'LOCK_TIMEOUT') throw failure
       await session.execute('rollback')
-      await patience.wait(left[0]?.file ?? '', failure, watch.blockers)
+      const pauseMs = patience.pauseMs(left[0]?.file ?? '', failure, watch.blockers)
+      // From here on no file is under way: a loss is not the fault of one, a deadline cuts none.
+      trip.begun = undefined
+      await pause(pauseMs, stop)
+      await session.query('select 1')
     }
   }
   trip.begun = undefined

@@ -1,6 +1,5 @@
-import { Failure } from './errors.ts'
+import type { Failure } from './errors.ts'
 import type { Blocker, Tell } from './events.ts'
-import { pause } from './pause.ts'
 
 const firstPauseMs = 100
 const longestPauseMs = 5_000
@@ -9,23 +8,21 @@ const longestPauseMs = 5_000
 export class Patience {
   readonly #retryWaitMs: number
   readonly #tell: Tell
-  readonly #stop: AbortSignal
   #file: string | undefined
   #sinceMs = 0
   #tries = 0
 
-  constructor(retryWaitMs: number, tell: Tell, stop: AbortSignal) {
+  constructor(retryWaitMs: number, tell: Tell) {
     this.#retryWaitMs = retryWaitMs
     this.#tell = tell
-    this.#stop = stop
   }
 
   /**
-   * Waits until the file may be tried again, and says who was in the way.
+   * How long to pause before the file is tried again; says so, and who was in the way.
    *
-   * @throws {Failure} the failure itself, when patience is over; the reason of the stop
+   * @throws {Failure} the failure itself, when patience is over
    */
-  async wait(file: string, failure: Failure, blockers: readonly Blocker[]): Promise<void> {
+  pauseMs(file: string, failure: Failure, blockers: readonly Blocker[]): number {
     const nowMs = performance.now()
     if (file !== this.#file) {
       this.#file = file
@@ -39,6 +36,6 @@ export class Patience {
     if (leftMs < 0) throw failure
     const reason = failure.message
     this.#tell({ checkpoint: 'retry', file, reason, pauseMs, leftMs, blockers })
-    await pause(pauseMs, this.#stop)
+    return pauseMs
   }
 }

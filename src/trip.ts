@@ -4,6 +4,7 @@ import { asFailure, Failure } from './errors.ts'
 import type { Outcome, Tell } from './events.ts'
 import type { Folder } from './files/folder.ts'
 import type { Losses } from './losses.ts'
+import type { Patience } from './patience.ts'
 import { look, recordEnd, type LedgerEntry, type Run, type RunEnd } from './postgres/ledger.ts'
 import type { Session } from './postgres/session.ts'
 
@@ -15,6 +16,7 @@ export interface Trip {
   readonly tell: Tell
   readonly stop: AbortSignal
   readonly losses: Losses
+  readonly patience: Patience
   /** Files whose COMMIT has been answered, as people were told. */
   readonly told: string[]
   /** The file that the server has come to. */
@@ -89,7 +91,7 @@ async function recordBeside(
 ): Promise<void> {
   const deadline = AbortSignal.timeout(recordBesideMs)
   await using session = await over.beside(`lockstep/${run.id}/end`, deadline)
-  deadline.addEventListener('abort', () => void session.interrupt(asFailure(deadline.reason)))
+  deadline.addEventListener('abort', () => void session.interrupt(asFailure(deadline.reason), 0))
   session.confirm((await look(session, schema)).pid, pooler)
   await recordEnd(session, schema, run, end)
 }

@@ -4,8 +4,8 @@ import { installedMajors, startServer } from './support/server.ts'
 
 /**
  * Runs the tests: those of `unit` once, then those of `postgres` on each major version that is
- * named, each on a server of its own. An existing server is used instead when TEST_DATABASE_URL is
- * set.
+ * named, each on a server of its own. Those of `faults` are slow and run only when asked for. An
+ * existing server is used instead when TEST_DATABASE_URL is set.
  *
  *   node test/run.ts [--only GLOB] [MAJOR ...]
  */

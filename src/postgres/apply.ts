@@ -80,7 +80,7 @@ async function apply(on: Session, work: Work, terms: Terms): Promise<number> {
   const borrowed = terms.pooler === 'allow' ? await borrow(on) : undefined
   const { prefix, suffix } = envelope(work, terms, serverMajor(on), borrowed)
   try {
-    const { tags, status, warnings } = await on.execute(prefix + work.text + suffix)
+    const { tags, status, warnings } = await on.execute(prefix + work.text + suffix, Infinity)
     if (tags.at(-1) === 'COMMIT' && status === 'I') return warnings
     throw new Failure(
       'LEDGER_DAMAGED',

@@ -135,6 +135,8 @@ async function attempt(
 ): Promise<Connected | Obstacle> {
   let dialled: Dialled | undefined
   let session: Session | undefined
+  const hangUp = (): void => void session?.interrupt(asFailure(stop.reason), 0)
+  stop.addEventListener('abort', hangUp)
   try {
     dialled = await dial(address, stop, way)
     const why = refused === undefined || way === 'TLS' ? '' : ` (${refused})`
@@ -167,6 +169,8 @@ async function attempt(
     throw refused === undefined
       ? judged
       : new Failure(code, message, [`before that, the other way of sslmode: ${refused}`, ...more])
+  } finally {
+    stop.removeEventListener('abort', hangUp)
   }
 }
 

@@ -4,7 +4,9 @@ import { asFailure, Failure } from '../errors.ts'
 import { pause } from '../pause.ts'
 import { describeAddress, type Address } from './address.ts'
 import { cancel } from './cancel.ts'
+import { driverOptions } from './driver.ts'
 import { frameReader, type Answer, type Frames } from './frames.ts'
+import { noteLoss } from './lost.ts'
 import { judgePooler, type Pooler } from './pooler.ts'
 import { ServerError } from './server-error.ts'
 import { dial, type Dialled } from './socket.ts'
@@ -15,6 +17,9 @@ const terminate = Buffer.from([0x58, 0, 0, 0, 4])
 /** Within these an interrupted run ends, whatever the server does: a pod's grace period is short. */
 const cancelPatienceMs = 3_000
 const cancelAgainMs = 250
+
+/** A statement of our own is short: a server that is silent for longer is taken for lost. */
+const ownPatienceMs = 15_000
 
 /**
  * One session on one socket.
@@ -77,7 +82,7 @@ export class Session implements AsyncDisposable {
       const rows: unknown = await this.#sql.unsafe(statement)
       // oxlint-disable-next-line no-unsafe-type-assertion -- the caller, who wrote the statement, knows its columns
       return rows as readonly Row[]
-    })
+    }, ownPatienceMs)
   }
 
   /**
@@ -85,9 +90,10 @@ export class Session implements AsyncDisposable {
    * sent before earlier ones are answered. Rejected until `confirm` has shown that the session is our
    * own: nothing may be set on somebody else's.
    *
+   * @param patienceMs - for the answer; `Infinity` for the text of a file, which may take hours
    * @throws {ServerError | Failure}
    */
-  execute(message: string): Promise<Answer> {
+  execute(message: string, patienceMs = ownPatienceMs): Promise<Answer> {
     if (this.#backend === undefined) throw new Error('the session is not confirmed')
     return this.#call(async (call) => {
       const value: unknown = await this.#sql.unsafe(message).simple().forEach(ignore)
@@ -95,7 +101,7 @@ export class Session implements AsyncDisposable {
       if (isEmitter(value)) value.on('error', ignore)
       if (call.answer === undefined) throw new Error('a message without an answer')
       return call.answer
-    })
+    }, patienceMs)
   }
 
   /**
@@ -124,9 +130,9 @@ export class Session implements AsyncDisposable {
    * Ends the session: sends nothing more, cancels what runs, and hangs up when the server has
    * answered all, or after the patience. Whatever is refused or cut off rejects with the reason.
    */
-  async interrupt(reason: Failure): Promise<void> {
+  async interrupt(reason: Failure, patienceMs = cancelPatienceMs): Promise<void> {
     this.#refusal ??= reason
-    const patience = AbortSignal.timeout(cancelPatienceMs)
+    const patience = AbortSignal.timeout(patienceMs)
     // More than once: a cancel that comes between two messages on the wire hits neither.
     while (this.#unanswered.length > 0 && this.#loss === undefined && !patience.aborted) {
       await dial(this.#address, patience)
@@ -154,23 +160,39 @@ export class Session implements AsyncDisposable {
     }
   }
 
-  #call<T>(start: (call: Call) => Promise<T>): Promise<T> {
+  #call<T>(start: (call: Call) => Promise<T>, patienceMs: number): Promise<T> {
     const refusal = this.#loss ?? this.#refusal
     if (refusal !== undefined) return Promise.reject(refusal)
     return new Promise<T>((resolve, reject) => {
       const call: Call = { answer: undefined, reject }
       this.#unanswered.push(call)
       this.#waiting.add(call)
+      const silent = this.#whenSilent(call, patienceMs)
       start(call)
         .then(resolve, (error: unknown) => reject(this.#translate(error)))
-        .finally(() => this.#waiting.delete(call))
+        .finally(() => {
+          clearTimeout(silent)
+          this.#waiting.delete(call)
+        })
     })
+  }
+
+  /** The driver has no deadline for an answer, and TCP answers for a process that does not. */
+  #whenSilent(call: Call, patienceMs: number): NodeJS.Timeout | undefined {
+    if (patienceMs === Number.POSITIVE_INFINITY) return undefined
+    const lose = (): void => {
+      const reason = `${describeAddress(this.#address)} has not answered within ${patienceMs / 1000} s`
+      if (this.#waiting.has(call)) this.#lose(new Failure('CONNECTION_LOST', reason))
+    }
+    // Behind what has arrived: a process that was stopped for a while finds its timers due first.
+    return setTimeout(() => setImmediate(lose), patienceMs)
   }
 
   #lose(why: Failure): Failure {
     if (this.#loss !== undefined) return this.#loss
     const reason = this.#refusal ?? why
     this.#loss = reason
+    noteLoss()
     for (const { reject } of this.#unanswered) reject(reason)
     this.#drained()
     // Later, so that the driver's own handlers have run on what has already arrived: a COMMIT that has
@@ -221,50 +243,6 @@ const fatalReasons: Readonly<Record<string, string>> = {
   '57P02': 'by a crash of the server',
   '57P03': 'as the server cannot serve now',
   '57P05': 'by idle_session_timeout',
-}
-
-function driverOptions(socket: Socket, address: Address, applicationName: string) {
-  let handedOut = false
-  // Always true: after a false the driver keeps queries in a queue of its own and leaves their
-  // promises unsettled when the connection dies.
-  socket.write = new Proxy(socket.write.bind(socket), {
-    apply: (write, _self, parts) => {
-      Reflect.apply(write, socket, parts)
-      return true
-    },
-  })
-  const { user, password, database, options } = address
-  return {
-    host: 'unused',
-    port: 5432,
-    user,
-    password,
-    database,
-    // Every option is spelt out: the driver would read the others from the environment.
-    max: 1,
-    max_pipeline: 1e9,
-    ssl: false,
-    fetch_types: false,
-    prepare: false,
-    idle_timeout: undefined,
-    max_lifetime: null,
-    connect_timeout: address.connectTimeoutMs / 1000,
-    keep_alive: 0,
-    backoff: () => 0,
-    debug: false,
-    publications: 'none',
-    onnotice: ignore,
-    connection: {
-      application_name: applicationName,
-      ...(options === undefined ? {} : { options }),
-    },
-    /** Opens the session's one socket; a second call would be a silent reconnect. */
-    socket: (): Socket => {
-      if (handedOut) throw new Error('a session has one socket')
-      handedOut = true
-      return socket
-    },
-  }
 }
 
 function copyRefused(): Failure {

@@ -8,10 +8,12 @@ import type { Session } from './session.ts'
  */
 export function sessionSettings(major: number, how: 'SET' | 'SET LOCAL' = 'SET'): string {
   return [
-    'client_connection_check_interval=2000',
-    'tcp_keepalives_idle=10',
-    'tcp_keepalives_interval=5',
+    'client_connection_check_interval=1000',
+    'tcp_keepalives_idle=5',
+    'tcp_keepalives_interval=2',
     'tcp_keepalives_count=3',
+    // Keepalive is silent while something that was sent is not acknowledged: an answer into the void.
+    'tcp_user_timeout=10000',
     'idle_in_transaction_session_timeout=60000',
     'idle_session_timeout=0',
     ...(major >= 17 ? ['transaction_timeout=0'] : []),

@@ -2,6 +2,7 @@ import type { Logger, pino as Pino } from 'pino'
 import type { LogConfig } from '../config.ts'
 import type { Event, Tell } from '../events.ts'
 import { printable } from '../printable.ts'
+import { fit } from './fit.ts'
 import { lineOf } from './lines.ts'
 
 /** Google Cloud's names; Loki and Datadog read `level`, which must be a word for them. */
@@ -31,13 +32,15 @@ export async function openLog(config: LogConfig, run: string, target: LogTarget)
   return (event) => {
     const { level, text, more } = lineOf(event)
     const message = `${event.checkpoint} ${text}`
-    log[level]({
-      message,
-      checkpoint: event.checkpoint,
-      run,
-      ...fieldsOf(event),
-      ...(more.length > 0 ? { more } : {}),
-    })
+    log[level](
+      fit({
+        message,
+        checkpoint: event.checkpoint,
+        run,
+        ...fieldsOf(event),
+        ...(more.length > 0 ? { more } : {}),
+      }),
+    )
   }
 }
 
@@ -69,7 +72,7 @@ async function openPretty(config: LogConfig, { fd, isTerminal }: LogTarget): Pro
       width = longest
     }
     const { level, text, more } = lineOf(event, width)
-    const [first, ...others] = [text, ...more].map(printable)
+    const [first, ...others] = [text, ...more].map((line) => printable(clipped(line)))
     log[level](
       [
         `${event.checkpoint.padEnd(indent)}${first}`,
@@ -80,6 +83,11 @@ async function openPretty(config: LogConfig, { fd, isTerminal }: LogTarget): Pro
 }
 
 const indent = 11
+const longestLine = 2_000
+
+function clipped(line: string): string {
+  return line.length > longestLine ? `${line.slice(0, longestLine).toWellFormed()}…` : line
+}
 
 /** What machines read: an allow-list by the type of the event; errors are taken apart by name. */
 function fieldsOf(event: Event): Record<string, unknown> {

@@ -21,8 +21,8 @@ export interface Ran {
 export interface Running {
   readonly child: ChildProcess
   readonly ran: Promise<Ran>
-  /** Resolves when the output holds the text. */
-  readonly says: (text: string) => Promise<void>
+  /** Resolves when the output holds the text, so many times. */
+  readonly says: (text: string, times?: number) => Promise<void>
 }
 
 interface Asked {
@@ -30,6 +30,8 @@ interface Asked {
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly cwd?: string
   readonly form?: ProgramForm
+  /** What starts the program: `unshare`, `ip netns exec`, with its arguments. */
+  readonly command?: readonly string[]
   /** The bound: a program that still runs then is killed, and the test fails. */
   readonly withinMs?: number
 }
@@ -44,9 +46,11 @@ export function startProgram({
   env = {},
   cwd = root,
   form = 'source',
+  command = [],
   withinMs = 30_000,
 }: Asked): Running {
-  const child = spawn(process.execPath, [programs[form], ...args], {
+  const [executable = '', ...rest] = [...command, process.execPath, programs[form], ...args]
+  const child = spawn(executable, rest, {
     cwd,
     env: { PATH: process.env['PATH'], LOCKSTEP_CONNECT_WAIT: '0s', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -71,10 +75,10 @@ export function startProgram({
       resolve({ exit, ...read, output: read.stdout + read.stderr })
     })
   })
-  const says = (text: string): Promise<void> =>
+  const says = (text: string, times = 1): Promise<void> =>
     new Promise((resolve, reject) => {
       const look = (): void => {
-        const has = (read.stdout + read.stderr).includes(text)
+        const has = (read.stdout + read.stderr).split(text).length > times
         if (!has && child.exitCode === null) return
         waiting.delete(look)
         if (has) resolve()

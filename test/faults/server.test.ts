@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import postgres from 'postgres'
+import { folderOf } from '../support/folder.ts'
+import { assertFailed, assertSucceeded } from '../support/output.ts'
+import { startProgram } from '../support/program.ts'
+import { freePort, startServer, superuserPassword } from '../support/server.ts'
+
+const files = {
+  '0001_a.sql': 'create table journal (file int); insert into journal values (1);',
+  '0002_b.sql': 'insert into journal values (2); select pg_sleep(1);',
+  '0003_c.sql': 'insert into journal values (3);',
+}
+
+for (const mode of ['fast', 'immediate'] as const) {
+  test(`a server that is stopped ${mode} inside a file, and started again: the run goes on, each file once`, async () => {
+    await using server = await startServer(18)
+    using folder = folderOf(files)
+    const env = {
+      DATABASE_URL: server.url,
+      LOCKSTEP_DIR: folder.path,
+      LOCKSTEP_CONNECT_WAIT: '30s',
+      LOCKSTEP_HEARTBEAT: '200ms',
+    }
+    const running = startProgram({ env, form: 'bundle', withinMs: 60_000 })
+    await running.says('running    0002_b.sql')
+    await server.stop(mode)
+    await running.says('connection refused')
+    await server.start()
+    assertSucceeded(await running.ran, /^lost .* inside 0002_b\.sql/m, '3 files applied')
+    const sql = postgres(server.url, { max: 1, fetch_types: false })
+    try {
+      const rows = await sql.unsafe('select file from journal order by file')
+      assert.deepEqual([...rows], [{ file: 1 }, { file: 2 }, { file: 3 }])
+    } finally {
+      await sql.end({ timeout: 1 })
+    }
+  })
+}
+
+/** Seconds of a processor that a process has used. Linux: proc(5), in hundredths of a second. */
+function processorSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+test(
+  'where nothing answers, a run waits without work and ends by its deadline',
+  { skip: process.platform === 'linux' ? false : 'the use of the processor is read from /proc' },
+  async (t) => {
+    using folder = folderOf(files)
+    const env = {
+      DATABASE_URL: `postgres://u:${superuserPassword}@127.0.0.1:${await freePort()}/d`,
+      LOCKSTEP_DIR: folder.path,
+      LOCKSTEP_CONNECT_WAIT: '60s',
+      LOCKSTEP_HEARTBEAT: '100ms',
+      LOCKSTEP_DEADLINE: '8s',
+    }
+    const running = startProgram({ env, form: 'bundle' })
+    // Loading the program is over by then.
+    await running.says('connection refused', 3)
+    const pid = running.child.pid ?? 0
+    const before = { s: processorSeconds(pid), ms: performance.now() }
+    await running.says('connection refused', 6)
+    const used = processorSeconds(pid) - before.s
+    const tookS = (performance.now() - before.ms) / 1000
+    t.diagnostic(`${((100 * used) / tookS).toFixed(1)} % of a processor in ${tookS.toFixed(1)} s`)
+    assert.ok(used / tookS < 0.1)
+    assertFailed(await running.ran, 75, 'DEADLINE_OVER')
+  },
+)
