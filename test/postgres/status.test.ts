@@ -79,6 +79,7 @@ function assertOnly(text: string, ...words: readonly string[]): void {
   assert.deepEqual(
     begun.map((line) => line.slice(0, 11).trimEnd()),
     words,
+    text,
   )
 }
 
