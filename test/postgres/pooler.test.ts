@@ -206,14 +206,14 @@ test(
     const count = `insert into seen select current_user, current_setting('work_mem'), count(*) from users;`
     const leave = `set work_mem = '1MB'; set statement_timeout = '1h'; set app.custom = 'left';
       create temporary table leftover (id int); listen noise; reset all; set lock_timeout = '1h';
-      select pg_catalog.set_config('search_path', '', false); set role pg_monitor;`
+      select pg_catalog.set_config('search_path', '', false); set role pg_read_all_settings;`
     using folder = folderOf({
       '0001_count.sql': count,
       '0002_leave.sql': leave,
       '0003_count.sql': count,
       '0004_leave.sql': leave,
     })
-    await db.superuser('grant pg_monitor to lockstep_test')
+    await db.superuser('grant pg_read_all_settings to lockstep_test')
     await using pooler = await startPooler(db.url, 'transaction', {
       connectQuery: [
         `set work_mem = ''7MB''; create temporary table users as select 1`,
