@@ -38,7 +38,7 @@ build: $(BUNDLE) ## dist/lockstep.mjs and its lazy chunks
 
 .PHONY: test
 test: $(BUNDLE) ## all tests, on the oldest and the newest supported PostgreSQL
-	@node test/run.ts 14 18
+	@node test/run.ts --quick 14 18
 
 .PHONY: test-matrix
 test-matrix: $(BUNDLE) test/matrix/node_modules/.package-lock.json ## the same on PostgreSQL 14 to 18, and on Node 26

@@ -11,7 +11,7 @@ import { folderOf } from '../support/folder.ts'
 import { markingFiles, marksIn, namesIn } from '../support/marks.ts'
 import { proxyTo, type Frame } from '../support/proxy.ts'
 
-const every = Number(process.env['LOCKSTEP_TEST_EVERY'] ?? '5')
+const every = Number(process.env['LOCKSTEP_TEST_EVERY'] ?? '12')
 const never = new AbortController().signal
 const count = 4
 
