@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { readConfig, readLogConfig, variableOfFlag, type Env } from './config.ts'
-import { asFailure, Failure } from './errors.ts'
+import { asFailure, Failure, failures } from './errors.ts'
 import type { Event, Outcome, Tell } from './events.ts'
 import { helpText } from './help.ts'
 import { migrate } from './migrate.ts'
@@ -54,7 +54,7 @@ export async function runCli(shell: Shell): Promise<number> {
   const begunMs = performance.now()
   const run = {
     id: randomBytes(4).toString('hex'),
-    pod: shell.env['POD_NAME'] ?? hostname(),
+    pod: shell.env['POD_NAME'] || hostname(),
     isAttended: shell.isTerminal,
   }
   const request = readRequest(shell)
@@ -92,7 +92,11 @@ export async function runCli(shell: Shell): Promise<number> {
   const opened = nextTurn().then(async () => {
     writeTo(await openLog(readLogConfig(env), run.id, target))
   })
+  let isCrashing = false
   shell.onCrash((thrown) => {
+    // What goes wrong while the end is told cannot be told.
+    if (isCrashing) return shell.exit(failures.DEFECT.exit)
+    isCrashing = true
     const outcome = { kind: 'failed', failure: crash(thrown) } as const
     void opened.then(() => shell.exit(end(outcome)))
   })

@@ -56,9 +56,9 @@ const size = makeExactValidator<number>((input) => {
 
 const schemaName = makeExactValidator<string>((input) => {
   const isTaken = /^(pg_.*|public|information_schema)$/.test(input)
-  if (Buffer.byteLength(input) <= 63 && !isTaken) return input
+  if (Buffer.byteLength(input) <= 63 && !isTaken && !input.includes('$')) return input
   throw new EnvError(
-    'is not the name of a schema for the ledger: at most 63 bytes, not public, not pg_...',
+    'is not the name of a schema for the ledger: at most 63 bytes, no $, not public, not pg_...',
   )
 })
 

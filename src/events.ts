@@ -77,8 +77,9 @@ export interface Blocker {
   readonly user: string | undefined
   readonly state: string | undefined
   readonly stateMs: number | undefined
-  /** What it holds, or waits for in front of us. */
   readonly mode: string | undefined
+  /** It holds that; else it waits for it in front of us. */
+  readonly isHeld: boolean | undefined
 }
 
 /** How a run ended: the last line, the exit code. */

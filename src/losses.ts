@@ -15,16 +15,18 @@ export class Losses {
   /** Of the first loss since files were last begun. */
   #sinceMs: number | undefined
   #pauseMs = firstPauseMs
-  #wasInFile: string | undefined
+  #cut: { readonly file: string | undefined; readonly message: string } | undefined
+  /** When the last connection could be made. */
+  #goodMs = Number.NEGATIVE_INFINITY
   readonly #files = new Set<string>()
 
   constructor(connectWaitMs: number) {
     this.#connectWaitMs = connectWaitMs
   }
 
-  /** The connection went while a file was under way; which one, the ledger will say. */
-  inFile({ message }: Failure): void {
-    this.#wasInFile = message
+  /** The connection went while a file was under way; whether it is applied, the ledger will say. */
+  inFile({ message }: Failure, file: string | undefined): void {
+    this.#cut = { file, message }
   }
 
   /**
@@ -33,13 +35,14 @@ export class Losses {
    * @throws {Failure} FILE_LOSES_CONNECTION
    */
   begin(file: string): void {
-    const loss = this.#wasInFile
-    this.#wasInFile = undefined
+    const cut = this.#cut
+    this.#cut = undefined
     this.#sinceMs = undefined
-    this.#pauseMs = firstPauseMs
-    if (loss === undefined) return
+    // Another file is at its turn: the one that was under way is applied, only its answer was lost.
+    if (cut?.file !== file) return
     if (this.#files.has(file)) {
-      throw new Failure('FILE_LOSES_CONNECTION', `${file} has lost the connection twice: ${loss}`)
+      const reason = `${file} has lost the connection twice: ${cut.message}`
+      throw new Failure('FILE_LOSES_CONNECTION', reason)
     }
     this.#files.add(file)
   }
@@ -51,9 +54,13 @@ export class Losses {
    */
   async wait(loss: Failure, stop: AbortSignal): Promise<void> {
     const nowMs = performance.now()
-    if (this.#sinceMs !== undefined && nowMs - this.#sinceMs > this.#connectWaitMs) throw loss
+    // A connection that has held for so long was a good one: this loss is another story.
+    if (nowMs - this.#goodMs > this.#connectWaitMs) this.#sinceMs = undefined
+    if (this.#sinceMs === undefined) this.#pauseMs = firstPauseMs
+    else if (nowMs - this.#sinceMs > this.#connectWaitMs) throw loss
     this.#sinceMs ??= nowMs
     await pause(this.#pauseMs * (0.5 + Math.random() / 2), stop)
     this.#pauseMs = Math.min(this.#pauseMs * 2, longestPauseMs)
+    this.#goodMs = performance.now()
   }
 }

@@ -16,6 +16,7 @@ import {
   flushLedger,
   look,
   recordStart,
+  type FailedRun,
   type Ledger,
   type Run,
 } from './postgres/ledger.ts'
@@ -24,7 +25,7 @@ import type { Session } from './postgres/session.ts'
 import { holderPid } from './postgres/sessions.ts'
 import { serverMajor, sessionSettings } from './postgres/settings.ts'
 import { Watch } from './postgres/watch.ts'
-import { letFailureRest, sameFilesFailed, setChecksum } from './predecessor.ts'
+import { letFailureRest, refuseIfFailedSince, setChecksum } from './predecessor.ts'
 import { finish, recordFailure, withProgress, type Done, type Trip } from './trip.ts'
 import { worksOf } from './works.ts'
 
@@ -66,6 +67,8 @@ export async function migrate(
     stop,
     losses,
     patience: new Patience(config.retryWaitMs, tell),
+    arrivedMs: performance.now(),
+    wait: newWait(),
     told: [],
     begun: undefined,
     isRecorded: false,
@@ -79,6 +82,8 @@ export async function migrate(
       if (failure.code !== 'CONNECTION_LOST') throw withProgress(failure, trip.told)
       tell({ checkpoint: 'lost', reason: failure.message, file: trip.begun })
       trip.begun = undefined
+      // After a new connection it is told anew what is waited for.
+      trip.wait.toldMs = Number.NEGATIVE_INFINITY
       await losses.wait(withProgress(failure, trip.told), stop)
     }
   }
@@ -86,7 +91,7 @@ export async function migrate(
 
 /** Steps 2 to 6, on one connection. */
 async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcome> {
-  const { config, folder, run, tell, stop } = trip
+  const { config, folder, run, tell, stop, wait } = trip
   const judge = (ledger: Ledger | undefined, found = nothingFound): Decision =>
     decide(folder, ledger?.rows ?? [], found, config)
   const doneIn = (ledger: Ledger | undefined): Done | undefined => {
@@ -99,18 +104,19 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
 
   const terms = await prepare(trip, session)
   const set = setChecksum(folder)
-  const arrivedMs = performance.now()
-  /** @throws {Failure} SAME_FILES_FAILED, if the holder has failed since we came */
+  /** @throws {Failure} SAME_FILES_FAILED, if another has failed since we came */
+  const lookAtPredecessor = async (): Promise<FailedRun | undefined> => {
+    const failed = await failedRun(session, config.schema, set)
+    refuseIfFailedSince(trip.arrivedMs, failed)
+    return failed
+  }
   const lookAgain = async (): Promise<Ledger | undefined> => {
     const { ledger } = await look(session, config.schema)
-    const failed = ledger && (await failedRun(session, config.schema, set))
-    if (failed && failed.agoMs < performance.now() - arrivedMs) throw sameFilesFailed(failed)
+    if (ledger) await lookAtPredecessor()
     return ledger
   }
   const lookAtOthers = async (): Promise<Done | undefined> => doneIn(await lookAgain())
-  if (seen.ledger)
-    await letFailureRest(await failedRun(session, config.schema, set), run, tell, stop)
-  const wait = newWait()
+  if (seen.ledger) await letFailureRest(await lookAtPredecessor(), trip)
   for (;;) {
     const toldBefore = trip.told.length
     try {
@@ -139,8 +145,8 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
     tellPlan(decision, tell)
 
     await ensureLedger(session, config.schema, terms.lockKey, ledger)
-    await recordStart(session, config.schema, run, set)
     trip.isRecorded = true
+    await recordStart(session, config.schema, run, set)
     if (decision.mustFlush) await flushLedger(session, config.schema)
     await applyPlan(trip, session, [...worksOf(decision)], terms)
     const shown = doneIn((await look(session, config.schema)).ledger)
@@ -170,6 +176,7 @@ async function applyPlan(
   terms: Terms,
 ): Promise<void> {
   const { config, run, tell, stop, losses, patience, told } = trip
+  trip.begun = works[0]?.file
   losses.begin(works[0]?.file ?? '')
   const watched = config.pooler === 'allow' ? holderPid(terms.lockKey) : session.backend
   await using watch = new Watch(session, watched, `lockstep/${run.id}/watch`, config, tell)
@@ -188,7 +195,7 @@ async function applyPlan(
     } catch (error) {
       watch.rests()
       const failure = asFailure(error)
-      if (failure.code === 'CONNECTION_LOST') losses.inFile(failure)
+      if (failure.code === 'CONNECTION_LOST') losses.inFile(failure, trip.begun)
       if (failure.code !== 'LOCK_TIMEOUT') throw failure
       await session.execute('rollback')
       const pauseMs = patience.pauseMs(left[0]?.file ?? '', failure, watch.blockers)

@@ -1,5 +1,6 @@
-import type { Failure } from './errors.ts'
+import { Failure } from './errors.ts'
 import type { Blocker, Tell } from './events.ts'
+import { blockerText } from './phrases.ts'
 
 const firstPauseMs = 100
 const longestPauseMs = 5_000
@@ -33,7 +34,10 @@ export class Patience {
     const pauseMs = growingMs * (0.5 + Math.random() / 2)
     const leftMs = this.#sinceMs + this.#retryWaitMs - nowMs - pauseMs
     this.#tries += 1
-    if (leftMs < 0) throw failure
+    if (leftMs < 0) {
+      const inTheWay = blockers.map((blocker) => `in the way: ${blockerText(blocker)}`)
+      throw new Failure(failure.code, failure.message, [...inTheWay, ...failure.more])
+    }
     const reason = failure.message
     this.#tell({ checkpoint: 'retry', file, reason, pauseMs, leftMs, blockers })
     return pauseMs

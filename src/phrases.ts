@@ -54,9 +54,10 @@ export function sessionName({
 
 /** `pid 8123 (application backend, user crm) holds ACCESS SHARE, idle in transaction for 190 s`. */
 export function blockerText(blocker: Blocker): string {
-  const { pid, state, stateMs, mode } = blocker
+  const { pid, state, stateMs, mode, isHeld } = blocker
   if (pid === 0) return 'a prepared transaction, which COMMIT PREPARED or ROLLBACK PREPARED ends'
-  const holds = mode === undefined ? '' : ` holds ${mode}`
+  const verb = isHeld === true ? 'holds' : 'waits in front for'
+  const holds = mode === undefined ? '' : ` ${verb} ${mode}`
   const since = stateMs === undefined ? '' : ` for ${seconds(stateMs)}`
   const does =
     state === undefined

@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto'
 import { Failure } from './errors.ts'
-import type { Tell } from './events.ts'
 import type { Folder } from './files/folder.ts'
 import { pause } from './pause.ts'
 import { seconds } from './phrases.ts'
-import type { FailedRun, Run } from './postgres/ledger.ts'
+import type { FailedRun } from './postgres/ledger.ts'
+import type { Trip } from './trip.ts'
 
 /** After a failure that a retry does not mend, initContainers start again for ever. */
 const restMs = 30_000
@@ -12,18 +12,32 @@ const restMs = 30_000
 /** A start soon after such a failure of the same files waits, unless a person watches. */
 export async function letFailureRest(
   failed: FailedRun | undefined,
-  run: Run,
-  tell: Tell,
-  stop: AbortSignal,
+  { run, config, tell, stop }: Pick<Trip, 'run' | 'config' | 'tell' | 'stop'>,
 ): Promise<void> {
-  const leftMs = restMs - (failed?.agoMs ?? restMs)
-  if (failed === undefined || leftMs <= 0 || run.isAttended) return
-  const reason = `${sameFilesFailed(failed).message} ${seconds(failed.agoMs)} ago: trying again in ${seconds(leftMs)}`
-  tell({ checkpoint: 'waiting', reason, waitedMs: 0, more: [] })
-  await pause(leftMs, stop)
+  if (failed === undefined || run.isAttended) return
+  const endMs = performance.now() + restMs - failed.agoMs
+  const { message } = sameFilesFailed(failed)
+  for (;;) {
+    const leftMs = endMs - performance.now()
+    if (leftMs <= 0) return
+    const reason = `${message} not long ago: trying again in ${seconds(leftMs)}`
+    tell({ checkpoint: 'waiting', reason, waitedMs: 0, more: [] })
+    await pause(Math.min(leftMs, config.heartbeatMs), stop)
+  }
 }
 
-export function sameFilesFailed({ id, reason, file }: FailedRun): Failure {
+/**
+ * Clocks of server and client are not compared, only how much time has passed on each. The answer is
+ * of a later moment than the question, so that a failure from before never counts.
+ *
+ * @param sinceMs - by `performance.now()`
+ * @throws {Failure} SAME_FILES_FAILED
+ */
+export function refuseIfFailedSince(sinceMs: number, failed: FailedRun | undefined): void {
+  if (failed !== undefined && failed.agoMs < failed.askedMs - sinceMs) throw sameFilesFailed(failed)
+}
+
+function sameFilesFailed({ id, reason, file }: FailedRun): Failure {
   const where = file === undefined ? '' : ` in ${file}`
   return new Failure(
     'SAME_FILES_FAILED',

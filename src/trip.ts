@@ -6,6 +6,7 @@ import type { Folder } from './files/folder.ts'
 import type { Losses } from './losses.ts'
 import type { Patience } from './patience.ts'
 import { look, recordEnd, type LedgerEntry, type Run, type RunEnd } from './postgres/ledger.ts'
+import type { Wait } from './postgres/lock.ts'
 import type { Session } from './postgres/session.ts'
 
 /** A run as it goes on over connections. */
@@ -17,6 +18,10 @@ export interface Trip {
   readonly stop: AbortSignal
   readonly losses: Losses
   readonly patience: Patience
+  /** When the run began: what fails later has failed meanwhile. */
+  readonly arrivedMs: number
+  /** For the lock. */
+  readonly wait: Wait
   /** Files whose COMMIT has been answered, as people were told. */
   readonly told: string[]
   /** The file that the server has come to. */
@@ -73,11 +78,15 @@ export async function recordFailure(
     fileBegun: begun,
   } as const
   // Nothing more is sent on a session that was cancelled, and the failure itself is what must be told.
-  const recording = stop.aborted
-    ? recordBeside(session, config, run, end)
-    : recordEnd(session, config.schema, run, end)
-  await recording.catch(() => undefined)
-  return told
+  if (!stop.aborted && told.code !== 'COPY_REFUSED') {
+    await recordEnd(session, config.schema, run, end).catch(() => undefined)
+    return told
+  }
+  const rows = await recordBeside(session, config, run, end).catch(() => [])
+  const untold = rows.filter((row) => row.run === run.id && !trip.told.includes(row.name))
+  if (untold.length === 0) return told
+  const names = untold.map(({ name }) => name).join(', ')
+  return new Failure(told.code, told.message, [`applied all the same: ${names}`, ...told.more])
 }
 
 /** An interrupted run has little time. */
@@ -88,12 +97,14 @@ async function recordBeside(
   { schema, pooler }: Config,
   run: Run,
   end: RunEnd,
-): Promise<void> {
+): Promise<readonly LedgerEntry[]> {
   const deadline = AbortSignal.timeout(recordBesideMs)
   await using session = await over.beside(`lockstep/${run.id}/end`, deadline)
   deadline.addEventListener('abort', () => void session.interrupt(asFailure(deadline.reason), 0))
-  session.confirm((await look(session, schema)).pid, pooler)
+  const { pid, ledger } = await look(session, schema)
+  session.confirm(pid, pooler)
   await recordEnd(session, schema, run, end)
+  return ledger?.rows ?? []
 }
 
 export function withProgress(failure: Failure, applied: readonly string[]): Failure {

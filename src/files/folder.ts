@@ -46,6 +46,8 @@ export interface Folder {
 }
 
 const baselineName = 'baseline.sql'
+/** The longest string of V8 is a little longer. */
+const longestText = 500 * 2 ** 20
 
 /**
  * Reads a folder of SQL files whole, before anything is done with any of them. In turns with
@@ -176,6 +178,9 @@ function readBytes(path: string, file: string, maxBytes: number): Buffer | strin
     try {
       const stat = fstatSync(fd)
       if (!stat.isFile()) throw new Failure('FILE_UNREADABLE', `${file} is not a regular file`)
+      if (stat.size > longestText) {
+        return `${file} has ${stat.size} bytes, more than this release can send (${longestText})`
+      }
       if (stat.size > maxBytes) {
         return `${file} has ${stat.size} bytes, more than LOCKSTEP_MAX_FILE_SIZE allows (${maxBytes})`
       }

@@ -40,6 +40,10 @@ function mode(lock: string): string {
   return `pg_catalog.upper(pg_catalog.regexp_replace(pg_catalog.replace(${lock}, 'Lock', ''), '([a-z])([A-Z])', '\\1 \\2', 'g'))`
 }
 
+/** PostgreSQL manual, 13.3. */
+const byStrength = `array['AccessShareLock', 'RowShareLock', 'RowExclusiveLock', 'ShareUpdateExclusiveLock', 'ShareLock',
+  'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock']`
+
 function activityQuery(pid: number | string): string {
   return `
     with asked as (
@@ -49,6 +53,14 @@ function activityQuery(pid: number | string): string {
         left join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       where l.pid = ${pid} and not l.granted
       limit 1
+    ), direct as (
+      select pid from pg_catalog.unnest(pg_catalog.pg_blocking_pids(${pid})) as blocks (pid)
+    ), blocking as (
+      -- Who only queues in front of us has somebody in the way as well.
+      select pid from direct
+      union
+      select further from direct, pg_catalog.unnest(pg_catalog.pg_blocking_pids(direct.pid)) as further
+      where direct.pid <> 0 and further <> ${pid}
     ), progress as (
       select pid, 'CREATE INDEX' as command, phase, case when phase ~ 'tuples' then tuples_done else blocks_done end as done,
         case when phase ~ 'tuples' then tuples_total else blocks_total end as total, null::pg_catalog.int8 as rows
@@ -75,17 +87,20 @@ function activityQuery(pid: number | string): string {
       'blockers', coalesce((
         select pg_catalog.json_agg(pg_catalog.json_build_object(
           'pid', blocking.pid, 'application', b.application_name, 'user', b.usename, 'state', b.state,
-          'stateMs', ${ms('b.state_change')}, 'mode', (
-            select ${mode('held.mode')} from pg_catalog.pg_locks held, asked
+          'stateMs', ${ms('b.state_change')}, 'mode', lock.mode, 'isHeld', lock.granted))
+        from blocking
+          left join pg_catalog.pg_stat_activity b on b.pid = blocking.pid
+          left join lateral (
+            select ${mode('held.mode')} as mode, held.granted from pg_catalog.pg_locks held, asked
             where held.pid = blocking.pid and held.locktype = asked.locktype
               and held.database is not distinct from asked.database
               and held.relation is not distinct from asked.relation
               and held.transactionid is not distinct from asked.transactionid
               and held.classid is not distinct from asked.classid
               and held.objid is not distinct from asked.objid
-            order by pg_catalog.length(held.mode) desc limit 1)))
-        from pg_catalog.unnest(pg_catalog.pg_blocking_pids(a.pid)) as blocking (pid)
-          left join pg_catalog.pg_stat_activity b on b.pid = blocking.pid
+            order by held.granted desc, pg_catalog.array_position(${byStrength}, held.mode) desc
+            limit 1
+          ) as lock on true
       ), '[]'::pg_catalog.json)
     ) as activity
     from pg_catalog.pg_stat_activity a where a.pid = ${pid}`

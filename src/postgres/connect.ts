@@ -48,7 +48,9 @@ export class Connecting implements AsyncDisposable {
   async #open(wanted: Wanted, run: Run, tell: Tell, stop: AbortSignal): Promise<Connected> {
     const connected = await connect(wanted, run, tell, AbortSignal.any([stop, this.#left.signal]))
     const { session, seen, address } = connected
-    stop.addEventListener('abort', () => void session.interrupt(asFailure(stop.reason)))
+    stop.addEventListener('abort', () => void session.interrupt(asFailure(stop.reason)), {
+      signal: this.#left.signal,
+    })
     tell({
       checkpoint: 'database',
       address: describeAddress(address),
@@ -93,7 +95,10 @@ async function connect(
       if (leftMs <= 0 && obstacles.length > 0) break
       const connectTimeoutMs = Math.min(address.connectTimeoutMs, Math.max(leftMs, shortestTryMs))
       const limited = { ...address, connectTimeoutMs: Math.ceil(connectTimeoutMs) }
-      const tried = await attempt(limited, waysOf(address), wanted, run, stop)
+      const reason = `${describeAddress(address)} has not answered yet`
+      const beat = setInterval(() => tellWaiting(obstacle(reason)), heartbeatMs)
+      const trying = attempt(limited, waysOf(address), wanted, run, stop)
+      const tried = await trying.finally(() => clearInterval(beat))
       if ('session' in tried) return tried
       obstacles.push(tried)
       if (obstacles.length < addresses.length && performance.now() - toldMs >= heartbeatMs)
@@ -101,9 +106,10 @@ async function connect(
     }
     const met = together(obstacles)
     const waitedMs = performance.now() - begunMs
-    if (waitedMs + pauseMs > connectWaitMs) throw gaveUp(met, wanted, waitedMs)
+    if (waitedMs >= connectWaitMs) throw gaveUp(met, wanted, waitedMs)
     if (round === 0 || performance.now() - toldMs >= heartbeatMs) tellWaiting(met)
-    await pause(pauseMs * (0.5 + Math.random() / 2), stop)
+    const leftMs = connectWaitMs - waitedMs
+    await pause(Math.min(pauseMs * (0.5 + Math.random() / 2), leftMs), stop)
     pauseMs = Math.min(pauseMs * 2, longestPauseMs)
   }
 }
@@ -249,11 +255,6 @@ function judgeServer(error: ServerError, place: string): Obstacle | Failure {
   switch (error.sqlState) {
     case '3D000':
       return { reason: `${place}: ${said}`, hints: [], code: 'DATABASE_MISSING' }
-    case '57P03':
-    case '53300':
-    case '57P01':
-    case '57P02':
-      return obstacle(`${place} is not ready: ${said}`)
     case '42501':
       return new Failure('PRIVILEGE_MISSING', `${place}: ${said}`, [
         'grant connect on database DATABASE to ROLE',
@@ -262,7 +263,10 @@ function judgeServer(error: ServerError, place: string): Obstacle | Failure {
       if (judgePoolerError(said, place)) return obstacle(`${place} is not ready: ${said}`)
       throw new Failure('LOGIN_REFUSED', `${place}: ${said}`)
     default:
-      return new Failure('LOGIN_REFUSED', `${place}: ${said}`)
+      // Out of resources, not in the right state, shutting down, input and output: not the log-in.
+      return /^(?:53|55|57|58)/.test(error.sqlState)
+        ? obstacle(`${place} is not ready: ${said}`)
+        : new Failure('LOGIN_REFUSED', `${place}: ${said}`)
   }
 }
 

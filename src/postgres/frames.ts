@@ -45,13 +45,18 @@ const kinds = {
 } as const
 const interesting = new Set<number>(Object.values(kinds))
 const headerBytes = 5
+const mostTags = 64
 
 /**
  * Reads along, passively: it changes no byte, copies no row, and never throws.
  *
  * @param answered - called at the end of each message but the log-in, in the order of sending
+ * @param copies - called when a message begins to copy from or to the client, before it has an end
  */
-export function frameReader(answered: (answer: Answer) => void): FrameReader {
+export function frameReader(
+  answered: (answer: Answer) => void,
+  copies: () => void = () => undefined,
+): FrameReader {
   const frames = {
     pid: 0,
     secret: Buffer.alloc(0),
@@ -78,7 +83,7 @@ export function frameReader(answered: (answer: Answer) => void): FrameReader {
     } else if (kind === kinds.commandComplete || kind === kinds.error) {
       if (between) frames.tags = []
       between = false
-      if (kind === kinds.commandComplete) frames.tags.push(cString(body, 0))
+      if (kind === kinds.commandComplete) keepTag(frames.tags, cString(body, 0))
       else frames.fatal = fatalCode(body) ?? frames.fatal
     } else if (kind === kinds.notice) {
       warnings += 1
@@ -91,6 +96,7 @@ export function frameReader(answered: (answer: Answer) => void): FrameReader {
       frames.secret = Buffer.from(body.subarray(4))
     } else {
       frames.copying = true
+      copies()
     }
   }
 
@@ -120,6 +126,12 @@ export function frameReader(answered: (answer: Answer) => void): FrameReader {
   }
 
   return { frames, read }
+}
+
+/** The last tell how a message ended; a file of a million statements has a million. */
+function keepTag(tags: string[], tag: string): void {
+  if (tags.length === mostTags) tags.shift()
+  tags.push(tag)
 }
 
 function cString(body: Buffer, from: number): string {

@@ -113,7 +113,7 @@ function ledgerFunctions(schema: string): string[] {
         ${raise(ledgerStates.rowGone, 'the row of the file is not as it was opened')};
       end if;
     end $$`,
-    // Never called in a run that goes well: see the cursor in apply.ts.
+    // Never called in a run that goes well: see the cursor in envelope.ts.
     `create or replace function ${s}.held() returns void language plpgsql ${own} as $$
     begin
       ${raise(ledgerStates.transactionEnded, 'the file ends its transaction itself')};

@@ -256,6 +256,8 @@ export interface FailedRun {
   readonly file: string | undefined
   /** How long ago it ended, by the clock of the server. */
   readonly agoMs: number
+  /** When that was asked, by `performance.now()`: the answer is of a later moment. */
+  readonly askedMs: number
 }
 
 /** The latest run of the same files that ended with exit 1, unless another has succeeded since. */
@@ -264,13 +266,14 @@ export async function failedRun(
   schema: string,
   setChecksum: string,
 ): Promise<FailedRun | undefined> {
-  const [row] = await on.query<FailedRun & { exit: number }>(`
+  const askedMs = performance.now()
+  const [row] = await on.query<Omit<FailedRun, 'askedMs'> & { exit: number }>(`
     select id, reason, file_begun as file, exit_code as exit,
       (extract(epoch from pg_catalog.clock_timestamp() - finished) * 1000)::pg_catalog.float8 as "agoMs"
     from ${identifier(schema)}.run
     where set_checksum = ${literal(setChecksum)} and exit_code in (0, 1)
     order by finished desc limit 1`)
-  return row?.exit === 1 ? { ...row, file: row.file ?? undefined } : undefined
+  return row?.exit === 1 ? { ...row, file: row.file ?? undefined, askedMs } : undefined
 }
 
 /** Makes relaxed commits durable: a synchronous commit behind them flushes theirs, too. */

@@ -40,6 +40,7 @@ export class ServerError extends Failure {
 /** What an error in a statement of our own means, by SQLSTATE or its class. */
 const codes: Readonly<Record<string, FailureCode>> = {
   '42501': 'PRIVILEGE_MISSING',
+  '25006': 'DATABASE_UNREACHABLE', // read-only: a standby
   '55P03': 'LOCK_TIMEOUT',
   '40': 'LOCK_TIMEOUT',
   '57014': 'INTERRUPTED', // cancelled by an administrator
@@ -54,6 +55,9 @@ const codes: Readonly<Record<string, FailureCode>> = {
  * the server's language, and a value may hold quotes of its own.
  */
 function shown(sqlState: string, primary: string): string {
+  // RAISE puts together what it likes.
+  if (sqlState === 'P0001')
+    return 'an exception that the file raises; its text is in the log of the server'
   const quoted = fromFirstQuoteToLast.exec(primary)?.[0]
   if (quoted === undefined || !(sqlState.startsWith('22') || sqlState === '42601')) return primary
   if (sqlState === '42601' && harmless.test(quoted.slice(1, -1))) return primary

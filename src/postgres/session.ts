@@ -52,21 +52,21 @@ export class Session implements AsyncDisposable {
    * @param applicationName - at most 63 bytes; what others see in `pg_stat_activity`
    */
   constructor({ socket, place, encryption }: Dialled, applicationName: string) {
-    const { frames, read } = frameReader((answer) => {
-      const call = this.#unanswered.shift()
-      if (call !== undefined) call.answer = answer
-      if (this.#unanswered.length === 0) this.#drained()
-    })
+    const { frames, read } = frameReader(
+      (answer) => {
+        const call = this.#unanswered.shift()
+        if (call !== undefined) call.answer = answer
+        if (this.#unanswered.length === 0) this.#drained()
+      },
+      () => this.#lose(copyRefused()),
+    )
     this.frames = frames
     this.encryption = encryption
     this.#address = place
     this.#socket = socket
     // Before the driver's listeners, so that a loss is known before the driver can act on it. A query
     // sent between `error` and `close` would never settle: both latch.
-    socket.on('data', (chunk: Buffer) => {
-      read(chunk)
-      if (frames.copying) this.#lose(copyRefused())
-    })
+    socket.on('data', read)
     socket.on('error', () => this.#lose(this.#lossFailure()))
     socket.on('close', () => this.#lose(this.#lossFailure()))
     this.#sql = postgres(driverOptions(socket, place, applicationName))
@@ -225,6 +225,10 @@ export class Session implements AsyncDisposable {
     }
     if (this.#loss !== undefined) return this.#loss
     const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    if (code === 'CONNECT_TIMEOUT') {
+      const seconds = this.#address.connectTimeoutMs / 1000
+      return this.#lose(new Failure('CONNECTION_LOST', `no answer within ${seconds} s`))
+    }
     if (!/^(CONNECTION_|CONNECT_|E[A-Z]+$)/.test(code)) return asFailure(error)
     return this.#lose(this.#lossFailure())
   }

@@ -17,7 +17,8 @@ export function sessionSettings(major: number, how: 'SET' | 'SET LOCAL' = 'SET')
     'idle_in_transaction_session_timeout=60000',
     'idle_session_timeout=0',
     ...(major >= 17 ? ['transaction_timeout=0'] : []),
-    'lock_timeout=0',
+    // For our own statements: a file's text has its own.
+    'lock_timeout=10000',
     'statement_timeout=0',
     'client_min_messages=warning',
     // A statement that row security would silently narrow is an error instead (42501).

@@ -1,6 +1,7 @@
 import type { Blocker, Tell } from '../events.ts'
 import { pause } from '../pause.ts'
 import { activityOf, type Activity } from './activity.ts'
+import { ServerError } from './server-error.ts'
 import type { Session } from './session.ts'
 
 interface Wanted {
@@ -38,6 +39,8 @@ export class Watch implements AsyncDisposable {
   #last: Watched | undefined
   #beside: Promise<Session> | undefined
   #isLooking = false
+  /** This role may not look: the lines go on, and say less. */
+  #isBlind = false
 
   /**
    * @param on - the session beside which it looks
@@ -115,15 +118,30 @@ export class Watch implements AsyncDisposable {
     }
   }
 
+  #goBlind({ said }: ServerError): void {
+    if (!this.#isBlind) {
+      const text = `what a file does, and who blocks it, cannot be told: ${said}`
+      this.#tell({ checkpoint: 'note', text })
+    }
+    this.#isBlind = true
+  }
+
+  /** The next tick opens another. */
+  #giveUp(beside: Promise<Session>): void {
+    if (this.#beside === beside) this.#beside = undefined
+    beside.then((session) => session[Symbol.asyncDispose](), ignore).catch(ignore)
+  }
+
   /** What the watched session does, or undefined where that cannot be known now. */
   async #look(): Promise<Activity | undefined> {
     const look = async (): Promise<Activity | undefined> => {
-      this.#beside ??= this.#on.beside(this.#name, this.#left.signal)
+      if (this.#isBlind) return undefined
+      const beside = (this.#beside ??= this.#on.beside(this.#name, this.#left.signal))
       try {
-        return await activityOf(await this.#beside, this.#pid)
-      } catch {
-        // The next tick tries again; until then the line says less.
-        this.#beside = undefined
+        return await activityOf(await beside, this.#pid)
+      } catch (error) {
+        if (error instanceof ServerError && error.sqlState.startsWith('42')) this.#goBlind(error)
+        else this.#giveUp(beside)
         return undefined
       }
     }

@@ -34,17 +34,21 @@ export async function openLog(config: LogConfig, run: string, target: LogTarget)
     const message = `${event.checkpoint} ${text}`
     log[level](
       fit({
-        message,
+        message: printable(message),
         checkpoint: event.checkpoint,
         run,
         ...fieldsOf(event),
-        ...(more.length > 0 ? { more } : {}),
+        ...(more.length > 0 ? { more: more.map(printable) } : {}),
       }),
     )
   }
 }
 
 function jsonLog(pino: typeof Pino, config: LogConfig, { fd }: LogTarget): Logger {
+  // As `dest`: without it pino asks for the stream of stdout, which takes a millisecond to make.
+  const destination = pino.destination({ dest: fd, sync: true })
+  // A disk that is full, a reader that is gone: the run goes on.
+  destination.on('error', () => undefined)
   return pino(
     {
       level: config.level,
@@ -52,8 +56,7 @@ function jsonLog(pino: typeof Pino, config: LogConfig, { fd }: LogTarget): Logge
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level, severity: severities[level] }) },
     },
-    // As `dest`: without it pino asks for the stream of stdout, which takes a millisecond to make.
-    pino.destination({ dest: fd, sync: true }),
+    destination,
   )
 }
 

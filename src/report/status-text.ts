@@ -215,7 +215,7 @@ function doesLines(holder: Holder): Line[] {
   if (mayBeOrphaned) {
     return [
       `holds the lock, ${state} for ${seconds(stateMs)}: its client may be gone`,
-      'the server ends it within 30 s where the client’s machine is gone,',
+      'the server ends it within 15 s where the client’s machine is gone,',
       'but not where a proxy keeps the connection open, or the client stands still',
       'if nothing runs in that pod any more:',
       ...typed(terminate),

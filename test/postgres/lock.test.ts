@@ -75,6 +75,18 @@ test('whoever waits says at once who holds the lock, and leaves without it when 
   }
 })
 
+/** Until some session of the database waits for a lock, with the server's own bound. */
+async function waitsForLock(db: Database): Promise<void> {
+  await db.superuser(`do $$ begin
+    for i in 1 .. 500 loop
+      perform pg_stat_clear_snapshot();
+      exit when exists (select from pg_locks l join pg_stat_activity a using (pid)
+        where not l.granted and a.datname = current_database());
+      perform pg_sleep(0.01);
+    end loop;
+  end $$`)
+}
+
 test('a lock that is held for longer than we may wait ends the run, and a retry may help', async () => {
   await using db = await freshDatabase()
   using folder = folderOf({ '0001_a.sql': 'select 1;' })
@@ -131,6 +143,46 @@ test('a start soon after such a failure waits, unless files have changed', async
   assertFailed(await second.ran, 75, 'INTERRUPTED')
   const third = await runProgram({ env: { ...env, LOCKSTEP_DIR: mended.path }, form: 'bundle' })
   assertSucceeded(third, '1 file applied')
+})
+
+test('where a role may not see what sessions do, one connection looks once, and the lines go on', async () => {
+  await using db = await freshDatabase()
+  await db.superuser('revoke select on pg_catalog.pg_stat_activity from public')
+  using folder = folderOf({ '0001_a.sql': 'select pg_sleep(2);' })
+  const env = { DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path, LOCKSTEP_HEARTBEAT: '100ms' }
+  const running = startProgram({ env, form: 'bundle' })
+  await running.says('running    0001_a.sql for 1.5 s')
+  const [beside] = await db.superuser<{ count: number }>(`
+    select count(*)::int from pg_stat_activity where datname = '${db.name}' and application_name ~ '/watch$'`)
+  assert.ok((beside?.count ?? 0) <= 1, `${beside?.count} sessions look`)
+  assertSucceeded(
+    await running.ran,
+    /^note +what a file does, and who blocks it, cannot be told: permission/m,
+  )
+})
+
+test('whoever only queues in front is told as that, and with whoever holds it up', async () => {
+  await using db = await freshDatabase()
+  await db.sql('create table leads (id int)')
+  await db.superuser(`set application_name = 'report'; begin; select from leads`)
+  const queue = db.sql(`set application_name = 'queue'; lock table leads in access exclusive mode`)
+  queue.catch(() => undefined)
+  using folder = folderOf({ '0001_a.sql': 'insert into leads values (1);' })
+  const env = {
+    DATABASE_URL: db.url,
+    LOCKSTEP_DIR: folder.path,
+    LOCKSTEP_BASELINE: 'ignore',
+    LOCKSTEP_LOCK_TIMEOUT: '20s',
+    LOCKSTEP_HEARTBEAT: '200ms',
+  }
+  await waitsForLock(db)
+  const running = startProgram({ env, form: 'bundle' })
+  await running.says('blocked    0001_a.sql waits for ROW EXCLUSIVE on public.leads')
+  await running.says('(application report, user postgres) holds ACCESS SHARE')
+  await running.says('(application queue, user lockstep_test) waits in front for ACCESS EXCLUSIVE')
+  await db.superuser('rollback')
+  await queue.catch(() => undefined)
+  assertSucceeded(await running.ran, '1 file applied')
 })
 
 test('SIGTERM ends a waiting run at once, with a last line and 75', async () => {

@@ -74,6 +74,19 @@ for (const [what, code, sixth] of [
   })
 }
 
+test('a copy to the client that fits into one packet is the failure of its own file, and what is applied all the same is told', async () => {
+  await using db = await freshDatabase()
+  await db.sql('create table journal (file int)')
+  const files = filesWith(`create table half (id int); copy (select 1) to stdout;`)
+  const ran = await migrateFiles(db, files, { LOCKSTEP_BASELINE: 'ignore' })
+  assertFailed(ran, 1, 'COPY_REFUSED', `failed     ${nameOf(6)}: a statement copies`)
+  const applied = await ledger(db)
+  for (const name of applied.slice(5))
+    assert.match(ran.output, new RegExp(`applied all the same: .*${name}`))
+  const [run] = await db.sql('select state, reason, file_begun from lockstep.run')
+  assert.deepEqual(run, { state: 'failed', reason: 'COPY_REFUSED', file_begun: nameOf(6) })
+})
+
 test('a chain that triggers could keep quiet stops the window all the same', async () => {
   await using db = await freshDatabase()
   await db.sql('create table journal (file int)')

@@ -10,6 +10,7 @@ const blocker: Blocker = {
   state: 'idle in transaction',
   stateMs: 190_000,
   mode: 'ACCESS SHARE',
+  isHeld: true,
 }
 
 /** An event of every checkpoint: a checkpoint without one does not compile. */

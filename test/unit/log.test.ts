@@ -62,6 +62,7 @@ const backend = {
   state: 'idle in transaction',
   stateMs: 190_000,
   mode: 'ACCESS SHARE',
+  isHeld: true,
 }
 const inTheWay =
   'pid 8123 (application backend, user crm) holds ACCESS SHARE, idle in transaction for 3 m 10 s'

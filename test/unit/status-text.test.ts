@@ -111,7 +111,7 @@ test('a holder that is no runner is told as what it calls itself, and one that p
     /held by pid 4711, no runner of Lockstep as/,
   )
   const nobody = { application: undefined, user: undefined, state: undefined, stateMs: undefined }
-  const prepared = { pid: 0, ...nobody, mode: 'ACCESS SHARE' }
+  const prepared = { pid: 0, ...nobody, mode: 'ACCESS SHARE', isHeld: true }
   const text = textOf({ holder: { ...holder, blockers: [prepared] } })
   assert.match(text, /and waits for a lock\n +a prepared transaction, which COMMIT PREPARED/)
   assert.doesNotMatch(text, /pg_terminate_backend/)
@@ -184,7 +184,7 @@ test('only the name of a pod becomes a command', () => {
 
 test('no foreign text moves a cursor or forges a line', () => {
   const hostile = 'a\u001B[31mb\nlock       forged\u009B2J\u2028c'
-  const blocker = { pid: 1, user: hostile, state: hostile, stateMs: 1, mode: hostile }
+  const blocker = { pid: 1, user: hostile, state: hostile, stateMs: 1, mode: hostile, isHeld: true }
   const text = textOf({
     database: hostile,
     decision: { kind: 'up-to-date', notes: [hostile] },
@@ -217,7 +217,15 @@ test('docs/status-command.md names every field of the document', () => {
     join(import.meta.dirname, '..', '..', 'docs', 'status-command.md'),
     'utf8',
   )
-  const blocker = { pid: 1, user: '', state: '', stateMs: 1, mode: '', application: '' }
+  const blocker = {
+    pid: 1,
+    user: '',
+    state: '',
+    stateMs: 1,
+    mode: '',
+    isHeld: true,
+    application: '',
+  }
   const progress = { command: 'COPY', phase: '', percent: 1, rows: 1 }
   const waitsFor = { mode: '', on: '' }
   const document = documentOf({
