@@ -189,11 +189,16 @@ export function matchRows(
   for (const file of files) {
     const own = byName.get(file.file)
     const isUnchanged = own?.checksum === file.checksum
-    const renumbered = isUnchanged || file.blank ? undefined : spare.get(file.checksum)?.shift()
+    const renumbered = isUnchanged || isBlank(file) ? undefined : spare.get(file.checksum)?.shift()
     const row = renumbered ?? own
     if (row !== undefined) matched.set(file, row)
   }
   return matched
+}
+
+/** Nothing but comments: such files are told apart by their names only. */
+function isBlank({ meaning }: Migration): boolean {
+  return meaning.statements.length === 0
 }
 
 /** Rows without a file in this folder: missing if a later row of this folder knew them, else ahead. */

@@ -15,7 +15,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Failure, type FailureCode } from '../errors.ts'
 import { printable } from '../printable.ts'
 import { byteProblem, placeOfByte, toText } from './bytes.ts'
+import { noDirectives, type Directives } from './directives.ts'
 import { readDirectives } from './header.ts'
+import { meaningOf, type Meaning } from './meaning.ts'
 import { compareNames, mendedName, parseFileName, shellWord, type FileName } from './name.ts'
 
 /** One SQL file, read once: what is hashed is what is sent. */
@@ -23,8 +25,9 @@ export interface Migration extends FileName {
   readonly text: string
   /** SHA-256 over the bytes, as 64 hexadecimal digits. */
   readonly checksum: string
-  /** Nothing but white space: such files are told apart by their names only. */
-  readonly blank: boolean
+  readonly directives: Directives
+  /** Made when first asked for: where every file is applied as it is nobody asks. */
+  readonly meaning: Meaning
 }
 
 /** `baseline.sql`: builds an empty database in one go, in place of the files up to a version. */
@@ -65,7 +68,7 @@ export async function readFolder(dir: string, maxBytes: number): Promise<Folder>
   refuseTwins(names)
   const warnings: string[] = []
   const texts = await readTexts(base, entries, maxBytes, warnings)
-  const files = names.map((name): Migration => ({ ...name, ...textOf(texts, name.file) }))
+  const files = names.map((name) => new SqlFile(name, textOf(texts, name.file)))
   refuseUnknownDirectives(files)
   return { dir, files, baseline: baselineOf(texts, files), warnings }
 }
@@ -140,7 +143,26 @@ function refuseTwins(names: readonly FileName[]): void {
 interface Text {
   readonly text: string
   readonly checksum: string
-  readonly blank: boolean
+}
+
+class SqlFile implements Migration {
+  readonly file: string
+  readonly version: bigint
+  readonly text: string
+  readonly checksum: string
+  readonly directives = noDirectives
+  #meaning: Meaning | undefined
+
+  constructor({ file, version }: FileName, { text, checksum }: Text) {
+    this.file = file
+    this.version = version
+    this.text = text
+    this.checksum = checksum
+  }
+
+  get meaning(): Meaning {
+    return (this.#meaning ??= meaningOf(this.text))
+  }
 }
 
 /** Synchronous reads are the fastest for small files; so many keep the connection waiting for 0.3 ms. */
@@ -164,7 +186,7 @@ async function readTexts(
     }
     const { text, hadByteOrderMark } = toText(bytes)
     if (hadByteOrderMark) warnings.push(`${file} begins with a byte order mark, which is left out`)
-    texts.set(file, { text, checksum: hash('sha256', bytes, 'hex'), blank: text.trim() === '' })
+    texts.set(file, { text, checksum: hash('sha256', bytes, 'hex') })
   }
   if (problems.length > 0) throw report('FILE_CONTENT_INVALID', problems)
   return texts

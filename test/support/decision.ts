@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { Decision, LedgerRow } from '../../src/decide.ts'
+import { noDirectives } from '../../src/files/directives.ts'
 import type { Migration } from '../../src/files/folder.ts'
 
 /** A file of a folder: its content is its text, and stands for its checksum. */
@@ -9,7 +10,8 @@ export function fileOf(name: string, text: string): Migration {
     version: BigInt(/^[0-9]+/.exec(name)?.[0] ?? 0),
     text,
     checksum: checksumOf(text),
-    blank: text.trim() === '',
+    directives: noDirectives,
+    meaning: { file: checksumOf(text), statements: text === '' ? [] : [checksumOf(text)] },
   }
 }
 

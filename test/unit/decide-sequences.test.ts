@@ -179,7 +179,9 @@ function checkChain(rows: readonly LedgerRow[]): void {
 function checkOnce(image: Folder, rows: readonly LedgerRow[], plan: Plan): void {
   const names = new Set(image.files.map(({ file }) => file))
   const same = new Set(rows.map(({ name, checksum }) => `${name} ${checksum}`))
-  const free = image.files.filter((f) => !f.blank && !same.has(`${f.file} ${f.checksum}`))
+  const free = image.files.filter(
+    (f) => f.meaning.statements.length > 0 && !same.has(`${f.file} ${f.checksum}`),
+  )
   for (const { checksum, text } of free) {
     const files = free.filter((file) => file.checksum === checksum).length
     const spare = rows.filter((row) => row.checksum === checksum && !names.has(row.name)).length
