@@ -91,7 +91,7 @@ export async function recordFailure(
 }
 
 /** An interrupted run has little time. */
-const recordBesideMs = 1_500
+const recordBesideMs = 1_000
 
 async function recordBeside(
   over: Session,
