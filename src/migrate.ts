@@ -148,7 +148,7 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
     await recordStart(session, config.schema, run, set, config.phase)
     if (decision.mustFlush) await flushLedger(session, config.schema)
     await amendLedger(session, config.schema, terms.lockKey, decision)
-    await applyPlan(trip, session, [...worksOf(decision)], terms)
+    await applyPlan(trip, session, [...worksOf(decision, serverMajor(session))], terms)
     const after = (await look(session, config.schema)).ledger
     // This run is the success, once it is verified.
     const shown = after && { ...after, hasSucceeded: true }
