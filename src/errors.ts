@@ -11,6 +11,11 @@ export const failures = {
     means: 'a variable, a flag or the address of the database is missing, unknown or malformed',
     todo: 'mend what is named above and run again',
   },
+  ADOPT_INVALID: {
+    exit: 64,
+    means: 'what lockstep adopt is to take over is not there',
+    todo: 'look with lockstep status what there is, and name that',
+  },
   FOLDER_UNREADABLE: {
     exit: 64,
     means: 'the folder of SQL files is missing, not a folder, or may not be read',

@@ -115,7 +115,13 @@ function careForBorrowed(borrowed: Borrowed, { application }: Terms, major: numb
   }
 }
 
-function openCall(file: Entry, previous: number, work: Work, terms: Terms): string {
+/** Writes the row of a file, which is not finished yet. */
+export function openCall(
+  file: Entry,
+  previous: number,
+  work: { readonly how: Work['how'] | 'adopted'; readonly over: readonly number[] },
+  terms: Pick<Terms, 'schema' | 'lockKey' | 'run'>,
+): string {
   const values = [
     `(${terms.lockKey})::pg_catalog.int8`,
     previous + 1,
