@@ -1,7 +1,7 @@
 import { Failure } from '../errors.ts'
 import type { Tell } from '../events.ts'
 import { bareOf, isSetting, type Bare } from '../files/bare.ts'
-import type { Migration } from '../files/folder.ts'
+import type { Entry } from '../files/entry.ts'
 import { splitStatements } from '../files/statements.ts'
 import { apply, explain } from './apply.ts'
 import { resetOwned, type Step, type Terms, type Work } from './envelope.ts'
@@ -72,8 +72,8 @@ export async function applyStepwise(
   return warnings
 }
 
-function turnsOf(whole: Work, file: Migration): Turn[] {
-  const { text } = file
+function turnsOf(whole: Work, file: Entry): Turn[] {
+  const { text } = whole
   const { statements } = splitStatements(text)
   let settings = ''
   return statements.map((statement, index) => {
