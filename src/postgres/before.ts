@@ -1,15 +1,18 @@
 import { Failure } from '../errors.ts'
-import type { Bare, BareKind } from '../files/bare.ts'
+import type { QualifiedName } from '../files/cursor.ts'
+import type { Lone } from '../files/lone.ts'
 import { definitionDigest } from './index-definition.ts'
 import { leftIndexes, type LeftIndex } from './indexes.ts'
-import { identifier, literal } from './quote.ts'
+import { identifier, literal, optional } from './quote.ts'
 import type { Session } from './session.ts'
 
 /**
  * How one sees afterwards whether a statement was done that no transaction holds together with its
  * row: what was there before it, as its row keeps it.
  */
-export type Before = { readonly kind: BareKind } & (
+export type Before = { readonly kind: Lone['kind'] } & Way
+
+type Way =
   | {
       readonly way: 'index'
       readonly table: number
@@ -33,13 +36,11 @@ export type Before = { readonly kind: BareKind } & (
       readonly name: string
       readonly wasThere: boolean
     }
-  | { readonly way: 'prepared'; readonly gid: string; readonly wasThere: boolean }
   | { readonly way: 'publications'; readonly name: string; readonly were: string | null }
   /** It does no harm to run it again. */
   | { readonly way: 'again' }
   /** Nobody can tell. */
   | { readonly way: 'unknown' }
-)
 
 type Catalog = keyof typeof catalogs
 const catalogs = {
@@ -49,81 +50,76 @@ const catalogs = {
   subscription: { table: 'pg_subscription', name: 'subname' },
 } as const
 
-/** Asked where the statement itself would look up its names: under the settings of the file. */
-type Look = (on: Session, bare: Bare, how: Asked) => Promise<Before>
-
+/** A statement as it is written, and the schema of the ledger. */
 interface Asked {
-  /** The statement as it is written, and where it is looked up from: the text of its file. */
-  readonly text: string
-  /** Where it ends in that text. */
-  readonly end: number
-  /** Of the ledger. */
+  readonly statement: string
   readonly schema: string
 }
 
-/** The closed list of ways: `docs/no-transaction.md` says the same, a kind a row. */
-export const waysOfSeeing: Readonly<Record<BareKind, Look>> = {
-  'CREATE INDEX CONCURRENTLY': beforeIndex,
-  'DROP INDEX CONCURRENTLY': async (on, { kind, names }) => {
-    const [name] = names
-    const oid = await oidOf(on, `pg_catalog.to_regclass(${relation(name)})::pg_catalog.oid`)
-    return { kind, way: 'gone', what: 'index', oid }
-  },
-  'REINDEX CONCURRENTLY': beforeReindex,
-  REINDEX: again,
-  'DETACH PARTITION CONCURRENTLY': beforeDetach,
-  VACUUM: again,
-  CLUSTER: again,
-  'CREATE DATABASE': there('database'),
-  'DROP DATABASE': gone('database'),
-  'ALTER DATABASE SET TABLESPACE': again,
-  'CREATE TABLESPACE': there('tablespace'),
-  'DROP TABLESPACE': gone('tablespace'),
-  'ALTER SYSTEM': again,
-  'CREATE SUBSCRIPTION': there('subscription'),
-  'DROP SUBSCRIPTION': gone('subscription'),
-  'ALTER SUBSCRIPTION': async (on, { kind, names }) => {
-    const name = nameOf(names)
-    return { kind, way: 'publications', name, were: await publicationsOf(on, name) }
-  },
-  'COMMIT PREPARED': beforePrepared,
-  'ROLLBACK PREPARED': beforePrepared,
-  CALL: unknown,
-  DO: unknown,
+/**
+ * Asked where the statement itself would look up its names: under the settings of the file.
+ * `docs/no-transaction.md` says the same, a kind a row.
+ *
+ * @throws {Failure} INDEX_IN_THE_WAY
+ */
+export async function beforeOf(on: Session, lone: Lone, asked: Asked): Promise<Before> {
+  return { kind: lone.kind, ...(await wayOf(on, lone, asked)) }
 }
 
-async function again(_on: Session, { kind }: Bare): Promise<Before> {
-  return { kind, way: 'again' }
-}
-
-async function unknown(_on: Session, { kind }: Bare): Promise<Before> {
-  return { kind, way: 'unknown' }
-}
-
-function gone(what: Catalog): Look {
-  return async (on, { kind, names }) => {
-    const { table, name } = catalogs[what]
-    const row = `(select oid from pg_catalog.${table} where ${name} = ${literal(nameOf(names))}::pg_catalog.name)`
-    return { kind, way: 'gone', what, oid: await oidOf(on, row) }
+async function wayOf(on: Session, lone: Lone, asked: Asked): Promise<Way> {
+  switch (lone.kind) {
+    case 'create-index':
+      return await beforeIndex(on, lone, asked)
+    case 'drop-index': {
+      // PostgreSQL refuses more than one.
+      const index = `pg_catalog.to_regclass(${relation(lone.indexes[0])})`
+      return { way: 'gone', what: 'index', oid: await oidOf(on, `${index}::pg_catalog.oid`) }
+    }
+    case 'reindex':
+      return await beforeReindex(on, lone)
+    case 'detach-partition':
+      return await beforeDetach(on, lone)
+    case 'create-database':
+      return await there(on, 'database', lone.name)
+    case 'create-tablespace':
+      return await there(on, 'tablespace', lone.name)
+    case 'create-subscription':
+      return await there(on, 'subscription', lone.name)
+    case 'drop-database':
+      return await gone(on, 'database', lone.name)
+    case 'drop-tablespace':
+      return await gone(on, 'tablespace', lone.name)
+    case 'drop-subscription':
+      return await gone(on, 'subscription', lone.name)
+    case 'alter-subscription':
+      return { way: 'publications', name: lone.name, were: await publicationsOf(on, lone.name) }
+    case 'vacuum':
+    case 'cluster':
+    case 'move-database':
+    case 'alter-system':
+      return { way: 'again' }
+    case 'call':
+    case 'do':
+      return { way: 'unknown' }
   }
 }
 
-function there(what: Catalog): Look {
-  return async (on, { kind, names }) => {
-    const name = nameOf(names)
-    return { kind, way: 'there', what, name, wasThere: await isThere(on, what, name) }
-  }
+async function gone(on: Session, what: Catalog, name: string): Promise<Way> {
+  const { table, name: column } = catalogs[what]
+  const row = `(select oid from pg_catalog.${table} where ${column} = ${literal(name)})`
+  return { way: 'gone', what, oid: await oidOf(on, row) }
 }
 
-async function beforePrepared(on: Session, { kind, names }: Bare): Promise<Before> {
-  const gid = nameOf(names)
-  return { kind, way: 'prepared', gid, wasThere: await isPrepared(on, gid) }
+async function there(on: Session, what: Catalog, name: string): Promise<Way> {
+  return { way: 'there', what, name, wasThere: await isThere(on, what, name) }
 }
 
 /** @throws {Failure} INDEX_IN_THE_WAY: what has that name was not built by this file */
-async function beforeIndex(on: Session, bare: Bare, asked: Asked): Promise<Before> {
-  const { kind, names, isLenient } = bare
-  const [table, [index = null] = []] = names
+async function beforeIndex(
+  on: Session,
+  { table, index, ifNotExists }: Extract<Lone, { kind: 'create-index' }>,
+  { statement, schema }: Asked,
+): Promise<Way> {
   interface Row {
     table: number
     indexes: number[]
@@ -136,10 +132,10 @@ async function beforeIndex(on: Session, bare: Bare, asked: Asked): Promise<Befor
           'on', coalesce(i.indrelid::pg_catalog.regclass::text, ''), 'isValid', coalesce(i.indisvalid, true))
         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
           left join pg_catalog.pg_index i on i.indexrelid = c.oid
-        where c.relnamespace = t.relnamespace and c.relname = ${index === null ? 'null' : literal(index)}::pg_catalog.name) as other
+        where c.relnamespace = t.relnamespace and c.relname = ${optional(index)}::pg_catalog.name) as other
     from pg_catalog.pg_class t where t.oid = pg_catalog.to_regclass(${relation(table)})`)
   // PostgreSQL will say that the table is missing.
-  if (row === undefined) return { kind, way: 'again' }
+  if (row === undefined) return { way: 'again' }
   const { other } = row
   if (other !== null && !other.isValid) {
     throw new Failure(
@@ -151,18 +147,20 @@ async function beforeIndex(on: Session, bare: Bare, asked: Asked): Promise<Befor
       ],
     )
   }
-  if (other !== null && !isLenient) {
+  if (other !== null && !ifNotExists) {
     throw new Failure('INDEX_IN_THE_WAY', `${other.name} was there before this statement`)
   }
-  const definition = await definitionDigest(on, asked.schema, relationName(table), bare, asked)
-  return { kind, way: 'index', table: row.table, index, indexes: row.indexes, definition }
+  const definition = await definitionDigest(on, schema, relationName(table), statement)
+  return { way: 'index', table: row.table, index: index ?? null, indexes: row.indexes, definition }
 }
 
 /** The tables of which indexes are rebuilt, null for any: partitions and TOAST tables, too. */
-async function beforeReindex(on: Session, { kind, names }: Bare): Promise<Before> {
-  const [name] = names
+async function beforeReindex(
+  on: Session,
+  { what, name }: Extract<Lone, { kind: 'reindex' }>,
+): Promise<Way> {
   const tables =
-    name === undefined
+    what !== 'index' && what !== 'table'
       ? null
       : await oidsOf(
           on,
@@ -178,7 +176,7 @@ async function beforeReindex(on: Session, { kind, names }: Bare): Promise<Before
         union select c.reltoastrelid from pg_catalog.pg_class c join tree on tree.oid = c.oid where c.reltoastrelid <> 0`,
         )
   const invalid = await leftByReindex(on, { tables, invalid: [] })
-  return { kind, way: 'reindex', tables, invalid: invalid.map(({ oid }) => oid) }
+  return { way: 'reindex', tables, invalid: invalid.map(({ oid }) => oid) }
 }
 
 /** Indexes under the names that REINDEX CONCURRENTLY gives to the new and to the old one. */
@@ -191,14 +189,16 @@ export async function leftByReindex(
   return await leftIndexes(on, `${where} and ${noneOf(invalid)} and ${names}`)
 }
 
-async function beforeDetach(on: Session, { kind, names }: Bare): Promise<Before> {
-  const [parent, partition] = names
+async function beforeDetach(
+  on: Session,
+  { table: parent, partition }: Extract<Lone, { kind: 'detach-partition' }>,
+): Promise<Way> {
   const [row] = await on.query<{ parent: number; partition: number }>(`
     select inhparent::pg_catalog.int8::pg_catalog.float8 as parent, inhrelid::pg_catalog.int8::pg_catalog.float8 as partition
     from pg_catalog.pg_inherits
     where inhparent = pg_catalog.to_regclass(${relation(parent)}) and inhrelid = pg_catalog.to_regclass(${relation(partition)})`)
   // PostgreSQL will say that it is no partition.
-  return row === undefined ? { kind, way: 'again' } : { kind, way: 'detach', ...row }
+  return row === undefined ? { way: 'again' } : { way: 'detach', ...row }
 }
 
 export async function publicationsOf(on: Session, name: string): Promise<string | null> {
@@ -211,12 +211,6 @@ export async function publicationsOf(on: Session, name: string): Promise<string 
 
 export async function isThere(on: Session, what: Catalog, name: string): Promise<boolean> {
   return await exists(on, what, `${catalogs[what].name} = ${literal(name)}::pg_catalog.name`)
-}
-
-export async function isPrepared(on: Session, gid: string): Promise<boolean> {
-  const rows = await on.query(`
-    select from pg_catalog.pg_prepared_xacts where gid = ${literal(gid)} and database = pg_catalog.current_database()`)
-  return rows.length > 0
 }
 
 export async function exists(on: Session, what: Catalog, where: string): Promise<boolean> {
@@ -247,14 +241,10 @@ function oids(list: readonly number[]): string {
   return `'{${list.join(',')}}'::pg_catalog.oid[]`
 }
 
-function nameOf([name]: Bare['names']): string {
-  return name?.at(-1) ?? ''
-}
-
-function relation(name: Bare['names'][number] | undefined): string {
+function relation(name: QualifiedName | undefined): string {
   return literal(relationName(name))
 }
 
-function relationName(name: Bare['names'][number] | undefined): string {
+function relationName(name: QualifiedName | undefined): string {
   return (name ?? []).map(identifier).join('.')
 }

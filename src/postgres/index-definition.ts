@@ -1,4 +1,4 @@
-import type { Bare } from '../files/bare.ts'
+import { definitionOf } from '../files/lone.ts'
 import { identifier } from './quote.ts'
 import { ServerError } from './server-error.ts'
 import type { Session } from './session.ts'
@@ -29,14 +29,14 @@ export async function definitionDigest(
   on: Session,
   schema: string,
   table: string,
-  { definitionAt, isUnique }: Bare,
-  { text, end }: { readonly text: string; readonly end: number },
+  statement: string,
 ): Promise<string | null> {
+  const { isUnique, definition } = definitionOf(statement)
   const copy = `${identifier(schema)}.index_copy`
   const unique = isUnique ? 'unique' : ''
   const build = [
     `create table ${copy} (like ${table})`,
-    `create ${unique} index index_copy_index on ${copy} ${text.slice(definitionAt, end)}\n`,
+    `create ${unique} index index_copy_index on ${copy} ${definition}\n`,
     plainPath,
   ]
   try {

@@ -1,13 +1,5 @@
 import { Failure } from '../errors.ts'
-import {
-  exists,
-  isPrepared,
-  isThere,
-  leftByReindex,
-  noneOf,
-  publicationsOf,
-  type Before,
-} from './before.ts'
+import { exists, isThere, leftByReindex, noneOf, publicationsOf, type Before } from './before.ts'
 import { digestOf } from './index-definition.ts'
 import { leftIndexes, type LeftIndex } from './indexes.ts'
 import { literal } from './quote.ts'
@@ -43,8 +35,6 @@ export async function see(on: Session, before: Before): Promise<Seen> {
       return verdict(before.oid !== null && !(await exists(on, before.what, `oid = ${before.oid}`)))
     case 'there':
       return verdict(!before.wasThere && (await isThere(on, before.what, before.name)))
-    case 'prepared':
-      return verdict(before.wasThere && !(await isPrepared(on, before.gid)))
     case 'publications':
       return verdict((await publicationsOf(on, before.name)) !== before.were)
     case 'again':

@@ -1,16 +1,16 @@
 import { Failure } from '../errors.ts'
 import { count } from '../phrases.ts'
-import type { Terms } from './envelope.ts'
-import { stepCall, type Step } from './envelope.ts'
+import { loneKinds } from '../files/lone.ts'
+import { stepDone, type Step as StepOfFile } from '../recorded.ts'
+import type { Before } from './before.ts'
+import { stepCall, type Step, type Terms } from './envelope.ts'
 import { fence } from './ledger-format.ts'
 import { identifier, literal } from './quote.ts'
-import type { StepRow } from './runs.ts'
-import type { Before } from './before.ts'
 import { see } from './seeing.ts'
 import type { Session } from './session.ts'
 
 /** A row of the table `step` with what was there before its statement. */
-export interface BegunStep extends StepRow {
+export interface BegunStep extends StepOfFile {
   readonly before: Before | null
 }
 
@@ -40,12 +40,12 @@ export function progressOf(
   steps: readonly BegunStep[],
   statements: readonly string[],
 ): Progress {
-  const done = steps.filter(({ state }) => state === 'done')
+  const done = steps.filter(({ state }) => state === stepDone)
   for (const { ordinal, meaning } of done) {
     if (statements[ordinal - 1] === meaning) continue
     throw editedStep(file, ordinal)
   }
-  return { done: done.length, begun: steps.find(({ state }) => state !== 'done') }
+  return { done: done.length, begun: steps.find(({ state }) => state !== stepDone) }
 }
 
 export function editedStep(file: string, ordinal: number): Failure {
@@ -108,8 +108,8 @@ async function change(
 /** What was done of a file before a run was broken off, and what that has left: for people. */
 export async function leftBehind(on: Session, schema: string, file: string): Promise<string[]> {
   const steps = await readSteps(on, schema, file)
-  const done = steps.filter(({ state }) => state === 'done').length
-  const begun = steps.find(({ state }) => state !== 'done')
+  const done = steps.filter(({ state }) => state === stepDone).length
+  const begun = steps.find(({ state }) => state !== stepDone)
   return [
     ...(done === 0 ? [] : [`${file}: ${count(done, 'statement')} done and kept`]),
     ...(begun === undefined ? [] : await leftBy(on, begun)),
@@ -120,7 +120,7 @@ export async function leftBehind(on: Session, schema: string, file: string): Pro
 export async function leftBy(on: Session, { file, ordinal, before }: BegunStep): Promise<string[]> {
   if (before === null) return []
   const { verdict, left } = await see(on, before)
-  const which = `statement ${ordinal} of ${file} (${before.kind})`
+  const which = `statement ${ordinal} of ${file} (${loneKinds[before.kind]})`
   if (verdict === 'done') return [`${which} is done all the same`]
   if (verdict === 'unknown') return [`${which} may be done in part: nobody can tell`]
   return left.map(({ what, mend, builderPid }) =>

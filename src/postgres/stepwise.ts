@@ -1,11 +1,11 @@
 import { Failure } from '../errors.ts'
 import type { Tell } from '../events.ts'
-import { bareOf, isSetting, type Bare } from '../files/bare.ts'
+import { isSetting, loneKinds, loneOf, type Lone } from '../files/lone.ts'
 import type { Entry } from '../files/entry.ts'
 import { splitStatements } from '../files/statements.ts'
 import { apply, explain } from './apply.ts'
 import { resetOwned, type Step, type Terms, type Work } from './envelope.ts'
-import { waysOfSeeing } from './before.ts'
+import { beforeOf } from './before.ts'
 import { see, type Left } from './seeing.ts'
 import { ServerError } from './server-error.ts'
 import type { Session } from './session.ts'
@@ -27,9 +27,7 @@ const refusedThere = new Set(['25001', '2D000'])
 /** A statement of the file, with all that it needs. */
 interface Turn {
   readonly work: Work & { readonly step: Step }
-  readonly bare: Bare | undefined
-  /** Where it ends in the text of the file. */
-  readonly end: number
+  readonly lone: Lone | undefined
 }
 
 /**
@@ -89,19 +87,19 @@ function turnsOf(whole: Work, file: Entry): Turn[] {
     if (isSetting(text, statement)) settings += `${own}\n;`
     const isLast = index === statements.length - 1
     const work = { ...whole, text: own, earns: isLast ? [file] : [], step }
-    return { work, bare: bareOf(text, statement), end }
+    return { work, lone: loneOf(text, statement) }
   })
 }
 
 /** Runs one statement, as PostgreSQL lets it. */
 async function run(on: Session, turn: Turn, terms: Terms, tell: Tell): Promise<number> {
-  const { work, bare } = turn
+  const { work, lone } = turn
   const begunMs = performance.now()
   const tellDone = (how: 'transaction' | 'alone'): void =>
     tell({ ...aboutStep(turn), how, durationMs: performance.now() - begunMs })
-  if (bare?.isCertain !== true) {
+  if (lone?.certainty !== 'always') {
     const isRefused = ({ sqlState }: ServerError): boolean =>
-      bare !== undefined && refusedThere.has(sqlState)
+      lone !== undefined && refusedThere.has(sqlState)
     try {
       const warnings = await apply(on, work, terms, isRefused)
       tellDone('transaction')
@@ -119,12 +117,11 @@ async function run(on: Session, turn: Turn, terms: Terms, tell: Tell): Promise<n
 }
 
 async function runBare(on: Session, turn: Turn, terms: Terms): Promise<number> {
-  const { work, bare, end } = turn
-  if (bare === undefined) throw new Error('nothing that runs bare')
+  const { work, lone } = turn
+  if (lone === undefined) throw new Error('nothing that runs bare')
   const { file, step } = work
   await makeReady(on, work, terms)
-  const text = step.lead + work.text
-  const before = await waysOfSeeing[bare.kind](on, bare, { text, end, schema: terms.schema })
+  const before = await beforeOf(on, lone, { statement: work.text, schema: terms.schema })
   await tidy(on, terms)
   await intend(on, file, step, before, terms)
   await makeReady(on, work, terms)
@@ -169,7 +166,7 @@ async function resume(
   const { file, ordinal, before } = begun
   await tidy(on, terms)
   for (let tries = 0; ; tries += 1) {
-    const { verdict, left } = before === null ? nothingLeft : await see(on, before)
+    const { verdict, left } = before === null ? nothingKnown : await see(on, before)
     if (verdict === 'unknown') throw uncertain(begun, terms)
     const isSame = turn?.work.step.meaning === begun.meaning
     if (verdict === 'done') {
@@ -186,7 +183,8 @@ async function resume(
   return false
 }
 
-const nothingLeft = { verdict: 'not done', left: [] } as const
+/** Not of ours: somebody else has written the row. */
+const nothingKnown = { verdict: 'unknown', left: [] } as const
 
 /** So many indexes may a REINDEX of a schema leave behind, and more. */
 const mostMends = 10_000
@@ -220,7 +218,7 @@ function uncertain({ file, ordinal, before }: BegunStep, { schema }: Terms): Fai
   const where = `where file = '${file}' and ordinal = ${ordinal};`
   return new Failure(
     'STEP_UNCERTAIN',
-    `statement ${ordinal} of ${file} (${before?.kind}) was begun, and nobody can tell whether it was done`,
+    `statement ${ordinal} of ${file} (${before && loneKinds[before.kind]}) was begun, and nobody can tell whether it was done`,
     [
       'look what it has done; where all of it is there:',
       `update "${schema}".step set state = 'done' ${where}`,
@@ -267,7 +265,13 @@ async function close(on: Session, work: Work, steps: number, terms: Terms): Prom
   await apply(on, { ...work, text: '', step }, terms)
 }
 
-function aboutStep({ work, bare }: Turn) {
+function aboutStep({ work, lone }: Turn) {
   const { ordinal, of } = work.step
-  return { checkpoint: 'step', file: work.file, ordinal, of, kind: bare?.kind } as const
+  return {
+    checkpoint: 'step',
+    file: work.file,
+    ordinal,
+    of,
+    kind: lone && loneKinds[lone.kind],
+  } as const
 }
