@@ -156,6 +156,17 @@ export const failures = {
     means: 'a file tried to end the transaction that Lockstep opened for it',
     todo: 'take BEGIN, COMMIT and ROLLBACK out of the file: each file is one transaction already',
   },
+  INDEX_IN_THE_WAY: {
+    exit: 1,
+    means:
+      'an index that a file builds concurrently is there already, or is INVALID, and not of this file',
+    todo: 'look what that index is; drop it, or give the new one another name',
+  },
+  STEP_UNCERTAIN: {
+    exit: 1,
+    means: 'a statement that commits by itself was broken off: nobody can tell how far it came',
+    todo: 'look what it has done, and tell the ledger; docs/no-transaction.md says how',
+  },
   COPY_REFUSED: {
     exit: 1,
     means: 'a file copies from or to the client, which has no data to give or take',

@@ -17,7 +17,8 @@ export function* worksOf(plan: Plan): Generator<Work> {
     head += plan.covered.length
   }
   for (const file of plan.pending) {
-    yield { file: file.file, text: file.text, earns: [file], how: 'transaction', head, over }
+    const how = file.directives.noTransaction ? 'statements' : 'transaction'
+    yield { file: file.file, text: file.text, earns: [file], how, head, over }
     head += 1
   }
 }

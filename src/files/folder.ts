@@ -16,7 +16,7 @@ import { Failure, type FailureCode } from '../errors.ts'
 import { printable } from '../printable.ts'
 import { byteProblem, placeOfByte, toText } from './bytes.ts'
 import { baselineName, readBaseline, type Baseline } from './baseline.ts'
-import { noDirectives } from './directives.ts'
+import { noDirectives, type Directives } from './directives.ts'
 import type { Entry } from './entry.ts'
 import { readDirectives } from './header.ts'
 import { meaningOf, type Meaning } from './meaning.ts'
@@ -138,7 +138,7 @@ class SqlFile implements Migration {
   readonly version: bigint
   readonly text: string
   readonly checksum: string
-  readonly directives = noDirectives
+  readonly directives: Directives
   #meaning: Meaning | undefined
 
   constructor({ file, version }: FileName, { text, checksum }: Text) {
@@ -146,6 +146,8 @@ class SqlFile implements Migration {
     this.version = version
     this.text = text
     this.checksum = checksum
+    const words = readDirectives(text).map(({ word }) => word)
+    this.directives = { ...noDirectives, noTransaction: words.includes('no-transaction') }
   }
 
   get meaning(): Meaning {
@@ -227,10 +229,12 @@ function contentProblem(bytes: Buffer, file: string): string | undefined {
 
 function refuseUnknownDirectives(files: readonly Migration[]): void {
   const problems = files.flatMap(({ file, text }) =>
-    readDirectives(text).map(
-      ({ word, line }) =>
-        `${file}:${line}:1 directive “${printable(word)}” is not known to this release`,
-    ),
+    readDirectives(text)
+      .filter(({ word }) => word !== 'no-transaction')
+      .map(
+        ({ word, line }) =>
+          `${file}:${line}:1 directive “${printable(word)}” is not known to this release`,
+      ),
   )
   if (problems.length > 0) throw report('DIRECTIVE_UNKNOWN', problems)
 }
