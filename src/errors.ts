@@ -51,6 +51,11 @@ export const failures = {
     means: 'a connection pooler stands between, so a lock may stay on another client’s session',
     todo: 'use the address of the server itself, or read docs/poolers.md and set LOCKSTEP_POOLER',
   },
+  PHASE_UNSET: {
+    exit: 64,
+    means: 'files wait for the phase after the rollout, and the run is not told which phase it is',
+    todo: 'set LOCKSTEP_PHASE to before-rollout, after-rollout or all',
+  },
   PRIVILEGE_MISSING: {
     exit: 64,
     means: 'the role may not do what the ledger needs',
@@ -86,6 +91,16 @@ export const failures = {
     means: 'a file was edited after it had been applied',
     todo: 'restore the file as it was applied and put the change into a new file',
   },
+  IMAGE_TOO_OLD: {
+    exit: 1,
+    means: 'a file that is applied says that this image is too old for the schema: breaks-before',
+    todo: 'roll out an image that has the version that is named above, or a newer one',
+  },
+  BASELINE_GAP: {
+    exit: 1,
+    means: 'baseline.sql stands for files that are neither applied nor in the folder any more',
+    todo: 'run an image that still has these files first, then this one',
+  },
   FILE_MISSING: {
     exit: 1,
     means: 'files were applied that this folder lacks, though later ones of this folder knew them',
@@ -96,10 +111,20 @@ export const failures = {
     means: 'a pending file has a lower version than a file of this folder that is applied',
     todo: 'give it a higher version, or set LOCKSTEP_OUT_OF_ORDER=allow',
   },
+  FILE_BEHIND_HELD: {
+    exit: 1,
+    means: 'a pending file stands behind one that waits for the phase after the rollout',
+    todo: 'finish the phase after-rollout with the image that is rolled out',
+  },
+  FILE_BEFORE_ROLLOUT: {
+    exit: 1,
+    means: 'the phase after-rollout waits for a file that belongs before the rollout',
+    todo: 'run the phase before-rollout with this image first',
+  },
   DATABASE_NOT_EMPTY: {
     exit: 1,
     means: 'the ledger is empty, the database is not',
-    todo: 'set LOCKSTEP_BASELINE=ignore to run the files as they are on this database',
+    todo: 'say what is there: lockstep adopt, or LOCKSTEP_BASELINE=ignore to run the files beside it',
   },
   LEDGER_OF_ANOTHER: {
     exit: 1,

@@ -5,8 +5,9 @@ import type { Outcome, Tell } from './events.ts'
 import type { Folder } from './files/folder.ts'
 import type { Losses } from './losses.ts'
 import type { Patience } from './patience.ts'
-import { look, recordEnd, type LedgerEntry, type Run, type RunEnd } from './postgres/ledger.ts'
+import { look, type LedgerEntry } from './postgres/ledger.ts'
 import type { Wait } from './postgres/lock.ts'
+import { recordEnd, type Run, type RunEnd } from './postgres/runs.ts'
 import type { Session } from './postgres/session.ts'
 
 /** A run as it goes on over connections. */
@@ -44,7 +45,8 @@ export async function finish(
 ): Promise<Outcome> {
   const { config, folder, run, tell, told } = trip
   for (const text of decision.notes) tell({ checkpoint: 'note', text })
-  if (!trip.isRecorded) return { kind: 'nothing-to-do', files: folder.files.length }
+  const due = folder.files.filter((file) => !decision.later.includes(file))
+  if (!trip.isRecorded) return { kind: 'nothing-to-do', files: due.length }
   const ours = rows.filter((row) => row.run === run.id)
   const covered = ours.filter(({ how }) => how === 'baseline').length
   const applied = ours.filter(({ how }) => how !== 'baseline')
@@ -54,9 +56,8 @@ export async function finish(
   }
   const end = { state: 'succeeded', exitCode: 0, reason: undefined, fileBegun: undefined } as const
   await recordEnd(session, config.schema, run, end)
-  const head = folder.files.at(-1)?.file ?? ''
-  tell({ checkpoint: 'verified', head, files: folder.files.length })
-  if (ours.length === 0) return { kind: 'nothing-to-do', files: folder.files.length }
+  tell({ checkpoint: 'verified', head: due.at(-1)?.file ?? '', files: due.length })
+  if (ours.length === 0) return { kind: 'nothing-to-do', files: due.length }
   return { kind: 'applied', applied: applied.length, covered }
 }
 
@@ -90,7 +91,7 @@ export async function recordFailure(
 }
 
 /** An interrupted run has little time. */
-const recordBesideMs = 1_500
+const recordBesideMs = 1_000
 
 async function recordBeside(
   over: Session,

@@ -15,40 +15,26 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Failure, type FailureCode } from '../errors.ts'
 import { printable } from '../printable.ts'
 import { byteProblem, placeOfByte, toText } from './bytes.ts'
-import { noDirectives, type Directives } from './directives.ts'
+import { baselineName, readBaseline, type Baseline } from './baseline.ts'
+import { noDirectives } from './directives.ts'
+import type { Entry } from './entry.ts'
 import { readDirectives } from './header.ts'
 import { meaningOf, type Meaning } from './meaning.ts'
 import { compareNames, mendedName, parseFileName, shellWord, type FileName } from './name.ts'
 
 /** One SQL file, read once: what is hashed is what is sent. */
-export interface Migration extends FileName {
+export interface Migration extends Entry {
   readonly text: string
-  /** SHA-256 over the bytes, as 64 hexadecimal digits. */
-  readonly checksum: string
-  readonly directives: Directives
-  /** Made when first asked for: where every file is applied as it is nobody asks. */
-  readonly meaning: Meaning
-}
-
-/** `baseline.sql`: builds an empty database in one go, in place of the files up to a version. */
-export interface Baseline {
-  readonly text: string
-  readonly checksum: string
-  /** The version of the last file that it stands for. */
-  readonly upto: bigint
-  /** The same as its header spells it. */
-  readonly version: string
 }
 
 export interface Folder {
   readonly dir: string
-  /** In order of application; at least one. */
+  /** In order of application; none only where the baseline says what it stands for. */
   readonly files: readonly Migration[]
   readonly baseline: Baseline | undefined
   readonly warnings: readonly string[]
 }
 
-const baselineName = 'baseline.sql'
 /** The longest string of V8 is a little longer. */
 const longestText = 500 * 2 ** 20
 
@@ -70,7 +56,9 @@ export async function readFolder(dir: string, maxBytes: number): Promise<Folder>
   const texts = await readTexts(base, entries, maxBytes, warnings)
   const files = names.map((name) => new SqlFile(name, textOf(texts, name.file)))
   refuseUnknownDirectives(files)
-  return { dir, files, baseline: baselineOf(texts, files), warnings }
+  const found = texts.get(baselineName)
+  const baseline = found && readBaseline(found, names)
+  return { dir, files, baseline, warnings }
 }
 
 /**
@@ -93,7 +81,7 @@ function listSqlFiles(base: string, dir: string): string[] {
   const files = entries.filter(
     (entry) => !entry.startsWith('.') && entry.toLowerCase().endsWith('.sql'),
   )
-  if (!files.some((file) => file !== baselineName)) {
+  if (files.length === 0) {
     const others = entries.length === 0 ? 'it is empty' : `it holds ${entries.length} other entries`
     throw new Failure('FOLDER_EMPTY', `the folder ${dir} holds no SQL file to apply: ${others}`)
   }
@@ -245,36 +233,6 @@ function refuseUnknownDirectives(files: readonly Migration[]): void {
     ),
   )
   if (problems.length > 0) throw report('DIRECTIVE_UNKNOWN', problems)
-}
-
-function baselineOf(
-  texts: ReadonlyMap<string, Text>,
-  files: readonly Migration[],
-): Baseline | undefined {
-  const found = texts.get(baselineName)
-  if (found === undefined) return undefined
-  const directives = readDirectives(found.text)
-  const unknown = directives.find(({ word }) => word !== 'baseline')
-  if (unknown) {
-    const place = `${baselineName}:${unknown.line}:1`
-    throw new Failure(
-      'DIRECTIVE_UNKNOWN',
-      `${place} directive “${printable(unknown.word)}” is not known to this release; known: baseline VERSION`,
-    )
-  }
-  const version = /^[0-9]+$/.exec(directives[0]?.rest ?? '')?.[0]
-  if (version === undefined || directives.length > 1) {
-    throw new Failure(
-      'BASELINE_INVALID',
-      `${baselineName} does not say once which version it builds`,
-    )
-  }
-  const upto = BigInt(version)
-  if (!files.some((file) => file.version === upto)) {
-    const problem = `${baselineName} stands for the files up to ${version}, but none of that version is here`
-    throw new Failure('BASELINE_INVALID', problem)
-  }
-  return { text: found.text, checksum: found.checksum, upto, version }
 }
 
 function textOf(texts: ReadonlyMap<string, Text>, file: string): Text {

@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto'
 import { splitStatements, tokensOf, type Split } from './statements.ts'
 
+/** The meaning of a text without a statement. */
+export const blankMeaning = createHash('sha256').digest('hex')
+
 /** What a text says, whatever its comments, white space, line ends and the case of its words. */
 export interface Meaning {
   /** SHA-256 over the meanings of its statements, as 64 hexadecimal digits. Golden values pin it. */

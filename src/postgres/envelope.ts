@@ -1,4 +1,5 @@
-import type { Migration } from '../files/folder.ts'
+import { digestsOf } from '../changes.ts'
+import type { Entry } from '../files/entry.ts'
 import { giveBack, type Borrowed } from './borrowed.ts'
 import { ledgerStates } from './ledger-format.ts'
 import type { Pooler } from './pooler.ts'
@@ -11,7 +12,7 @@ export interface Work {
   readonly file: string
   readonly text: string
   /** One for a file, one for each covered file for a baseline. */
-  readonly earns: readonly Migration[]
+  readonly earns: readonly Entry[]
   readonly how: 'transaction' | 'baseline'
   /** Id of the row before the first that is earned, 0 for none. */
   readonly head: number
@@ -114,7 +115,7 @@ function careForBorrowed(borrowed: Borrowed, { application }: Terms, major: numb
   }
 }
 
-function openCall(file: Migration, previous: number, work: Work, terms: Terms): string {
+function openCall(file: Entry, previous: number, work: Work, terms: Terms): string {
   const values = [
     `(${terms.lockKey})::pg_catalog.int8`,
     previous + 1,
@@ -122,12 +123,13 @@ function openCall(file: Migration, previous: number, work: Work, terms: Terms): 
     file.version,
     literal(file.file),
     literal(file.checksum),
-    `'{}'`,
-    `'normal'`,
+    literal(`{${file.meaning.file}}`),
+    literal(file.directives.afterRollout ? 'after-rollout' : 'normal'),
     literal(work.how),
-    'null',
+    file.directives.breaksBefore ?? 'null',
     literal(`{${work.over.join(',')}}`),
     literal(terms.run),
+    literal(digestsOf(file)),
   ]
   return `SELECT ${identifier(terms.schema)}.open(${values.join(',')});`
 }

@@ -40,7 +40,8 @@ export function ledgerStatements(schema: string): string[] {
       finished timestamptz,
       flushed boolean not null default true,
       guard jsonb,
-      effects jsonb
+      effects jsonb,
+      digests text not null default ''
     )`,
     `create table if not exists ${s}.step (
       file text not null,
@@ -79,7 +80,7 @@ function ledgerFunctions(schema: string): string[] {
     `create or replace function ${s}.open(
       lock_key bigint, new_id bigint, new_previous bigint, new_version numeric, new_name text,
       new_checksum text, new_meanings text[], new_kind text, new_how text, new_breaks_before numeric,
-      new_over bigint[], new_run text
+      new_over bigint[], new_run text, new_digests text
     ) returns void language plpgsql ${own} as $$
     begin
       if not pg_try_advisory_xact_lock(lock_key) then
@@ -89,12 +90,13 @@ function ledgerFunctions(schema: string): string[] {
         ${raise(ledgerStates.alreadyApplied, 'the file has been applied meanwhile')};
       end if;
       insert into ${s}.ledger (
-        id, previous, chained, version, name, checksum, meanings, kind, how, breaks_before, over, run
+        id, previous, chained, version, name, checksum, meanings, kind, how, breaks_before, over, run,
+        digests
       ) values (
         new_id, new_previous,
         case new_previous when 0 then true else (select true from ${s}.ledger where id = new_previous) end,
         new_version, new_name, new_checksum, new_meanings, new_kind, new_how, new_breaks_before,
-        new_over, new_run
+        new_over, new_run, new_digests
       );
     end $$`,
     // The rows must still be this transaction's own: a COMMIT in the file would have made them another's.

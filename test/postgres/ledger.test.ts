@@ -8,7 +8,7 @@ import { assertFailed, assertSucceeded } from '../support/output.ts'
 import { runProgram } from '../support/program.ts'
 
 function open(id: number, previous: number, key = 1): string {
-  const rest = `9, '9_${id}.sql', 'x', '{}', 'normal', 'transaction', null, '{}', 'test'`
+  const rest = `9, '9_${id}.sql', 'x', '{}', 'normal', 'transaction', null, '{}', 'test', ''`
   return `select lockstep.open(${key}, ${id}, ${previous}, ${rest})`
 }
 
@@ -43,6 +43,7 @@ test('the tables and columns of the ledger are those that are written down', asy
       'ledger.flushed bool not null default',
       'ledger.guard jsonb',
       'ledger.effects jsonb',
+      'ledger.digests text not null default',
       'run.id text not null',
       'run.set_checksum text not null',
       'run.phase text',
@@ -121,11 +122,11 @@ test('an older minor format is brought up to date by a run that has work to do',
   await using db = await freshDatabase()
   assertSucceeded(await migrateFiles(db, { '0001_a.sql': two['0001_a.sql'] }))
   await db.sql(`create or replace function lockstep.format() returns text language sql immutable as $$ select '0.9' $$;
-    drop function lockstep.held(); drop table lockstep.step`)
+    drop function lockstep.held()`)
   assertSucceeded(await migrateFiles(db, two), '1 file applied')
   assert.deepEqual(
-    await db.sql(`select lockstep.format(), to_regclass('lockstep.step') is not null as step`),
-    [{ format: '1.0', step: true }],
+    await db.sql(`select lockstep.format(), to_regproc('lockstep.held') is not null as held`),
+    [{ format: '1.0', held: true }],
   )
 })
 

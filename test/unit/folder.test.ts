@@ -93,7 +93,11 @@ for (const [what, files, said] of [
   ['is empty', {}, /holds no SQL file to apply: it is empty/],
   ['has only a README', { 'README.md': '' }, /it holds 1 other/],
   ['has only hidden files', { '.0001_a.sql': '', '.b': '' }, /it holds 2 other/],
-  ['has only a baseline', { 'baseline.sql': '-- lockstep: baseline 1\n' }, /no SQL file to apply/],
+  [
+    'has only a baseline',
+    { 'baseline.sql': '-- lockstep: baseline 1\n' },
+    /stands alone: there is no SQL file to apply/,
+  ],
 ] as const satisfies [string, Files, RegExp][]) {
   test(`a folder that ${what} is a mistake, not “nothing to do”`, async () => {
     assert.match(await refused('FOLDER_EMPTY', files), said)
@@ -217,14 +221,62 @@ test('a directive that is not known is refused with its place, in all files at o
 test('a baseline is no file, and tells up to which version it builds', async () => {
   const text = '-- A dump.\n-- lockstep: baseline 002\ncreate table a ();\n'
   const { files, baseline } = await read({ ...one, '0002_b.sql': '', 'baseline.sql': text })
-  assert.deepEqual(baseline, { text, checksum: hash('sha256', text), upto: 2n, version: '002' })
+  assert.deepEqual(baseline, {
+    text,
+    checksum: hash('sha256', text),
+    upto: 2n,
+    version: '002',
+    covers: undefined,
+  })
   assert.deepEqual(
     files.map(({ file }) => file),
     ['0001_a.sql', '0002_b.sql'],
   )
 })
 
+test('a baseline may say which files it stands for, and needs none of them then', async () => {
+  const meanings = ['a', 'b'].map((digit) => digit.repeat(64))
+  const lines = ['0001_a.sql', '0002_b.sql'].map(
+    (name, at) => `-- lockstep: covers ${name} ${meanings[at]}\n`,
+  )
+  const text = `-- lockstep: baseline 2\n${lines.join('')}`
+  const { files, baseline } = await read({ 'baseline.sql': text })
+  assert.deepEqual(files, [])
+  assert.deepEqual(
+    baseline?.covers?.map(({ file, version, checksum, meaning }) => [
+      file,
+      version,
+      checksum,
+      meaning.file,
+    ]),
+    [
+      ['0001_a.sql', 1n, '', meanings[0]],
+      ['0002_b.sql', 2n, '', meanings[1]],
+    ],
+  )
+})
+
 for (const [header, code, said] of [
+  [
+    `-- lockstep: baseline 1\n-- lockstep: covers 0001_a.sql abc\n`,
+    'BASELINE_INVALID',
+    /^baseline\.sql:2:1 does not name a file and its meaning/,
+  ],
+  [
+    `-- lockstep: baseline 1\n-- lockstep: covers ${'a'.repeat(64)}\n`,
+    'BASELINE_INVALID',
+    /2:1 does not name/,
+  ],
+  [
+    `-- lockstep: baseline 1\n-- lockstep: covers 0002_b.sql ${'a'.repeat(64)}\n`,
+    'BASELINE_INVALID',
+    /2:1 0002_b\.sql is behind version 1/,
+  ],
+  [
+    `-- lockstep: baseline 2\n${`-- lockstep: covers 0002_b.sql ${'a'.repeat(64)}\n`.repeat(2)}`,
+    'BASELINE_INVALID',
+    /3:1 0002_b\.sql has the version of a line before/,
+  ],
   ['', 'BASELINE_INVALID', /does not say once/],
   ['-- lockstep: baseline\n', 'BASELINE_INVALID', /does not say once/],
   ['-- lockstep: baseline one\n', 'BASELINE_INVALID', /does not say once/],
