@@ -477,6 +477,8 @@ test('an address in a file is one without its last line feed', () => {
     const env = { DATABASE_URL_FILE: `${folder.path}/${name}` }
     assert.deepEqual(addressOf(env), addressWith({ password: 's3cret' }))
   }
+  const url = 'postgres://user:s3cret@host\n' // of a Secret that was made from a file
+  assert.deepEqual(addressOf({ DATABASE_URL: url }), addressWith({ password: 's3cret' }))
   const env = { PGHOST: 'host', PGUSER: 'user', PGPASSWORD_FILE: `${folder.path}/password` }
   assert.equal(addressOf(env).password, `${canary}\n`) // one trailing newline goes
 })
