@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { adopt } from './adopt.ts'
-import { readConfig, readLogConfig, type Env } from './config.ts'
+import { readConfig, readFolderConfig, readLogConfig, type Env } from './config.ts'
 import { asFailure, Failure, failures } from './errors.ts'
 import type { Event, Outcome, Tell } from './events.ts'
+import { coverLines } from './files/covers.ts'
+import { readFolder } from './files/folder.ts'
 import { adoptHelp, helpText } from './help.ts'
 import { migrate } from './migrate.ts'
 import { plan, type PlanDocument } from './plan.ts'
@@ -65,6 +67,7 @@ export async function runCli(shell: Shell): Promise<number> {
       if (request instanceof Failure) throw request
       if (!isDocument)
         tell({ checkpoint: 'start', programVersion, run: run.id, command: request.command })
+      if (request.command === 'check') return await check(env, shell)
       const config = readConfig(env)
       const stop = stopWithFailure(shell.stop, config.deadlineMs)
       for (const text of config.warnings) tell({ checkpoint: 'warning', text })
@@ -149,8 +152,15 @@ function stopWithFailure(signal: AbortSignal, deadlineMs: number | undefined): A
   return stop.signal
 }
 
+/** What `baseline.sql` is to begin with; no database is asked. */
+async function check(env: Env, { print }: Shell): Promise<number> {
+  const { dir, maxFileBytes } = readFolderConfig(env)
+  print(`${coverLines(await readFolder(dir, maxFileBytes)).join('\n')}\n`)
+  return 0
+}
+
 /** Commands that print one document, and nothing else to stdout. */
-const documents: ReadonlySet<string> = new Set(['status', 'plan'])
+const documents: ReadonlySet<string> = new Set(['status', 'plan', 'check'])
 
 function statusAs(
   document: StatusDocument,

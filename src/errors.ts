@@ -86,6 +86,11 @@ export const failures = {
     means: 'a file begins with a “-- lockstep:” line that this release does not know',
     todo: 'correct the line; docs/files.md lists what is known',
   },
+  DIRECTIVE_INVALID: {
+    exit: 1,
+    means: 'a “-- lockstep:” line of a file cannot be meant as it is written',
+    todo: 'correct the line; docs/files.md lists what is known',
+  },
   BASELINE_INVALID: {
     exit: 1,
     means: 'baseline.sql does not say which files it stands for, or they are not in the folder',

@@ -141,7 +141,7 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
     const decision = await judge(session, config.schema, folder, ledger, found, config)
     if (decision.kind === 'refused') throw decision.failure
     if (decision.kind === 'up-to-date') return { decision, rows: ledger?.rows ?? [] }
-    const works = [...worksOf(decision)]
+    const works = [...worksOf(decision, serverMajor(session))]
     refuseWithoutLock(works, terms)
     tellPlan(decision, tell)
 

@@ -6,7 +6,7 @@ import { nearest } from './nearest.ts'
 
 /** What is asked for on the command line; `env` is the environment, with the flags over it. */
 export type Request = { readonly env: Env } & (
-  | { readonly command: 'migrate' }
+  | { readonly command: 'migrate' | 'check' }
   | { readonly command: 'status' | 'plan'; readonly json: boolean; readonly exitCode: boolean }
   | { readonly command: 'adopt'; readonly adopts: Adoptable; readonly isSure: boolean }
 )
@@ -20,6 +20,7 @@ const commands = {
   migrate: {},
   status: document,
   plan: document,
+  check: { baseline: { type: 'boolean' }, print: { type: 'boolean' } },
   adopt: {
     baseline: { type: 'boolean' },
     upto: { type: 'string' },
@@ -68,6 +69,8 @@ export function readRequest(args: readonly string[], env: Env): Request | Failur
   }
   const adopts = word === 'adopt' ? adoptableOf(values) : undefined
   if (typeof adopts === 'string') problems.push(adopts)
+  if (word === 'check' && !(values['baseline'] === true && values['print'] === true))
+    problems.push('check is known with --baseline --print only')
   const [problem, ...others] = problems
   if (problem !== undefined) {
     return new Failure('CONFIG_INVALID', problem, [
@@ -89,7 +92,7 @@ export function readRequest(args: readonly string[], env: Env): Request | Failur
     }
   if (typeof adopts === 'object')
     return { command: 'adopt', env: whole, adopts, isSure: values['yes'] === true }
-  return { command: 'migrate', env: whole }
+  return { command: word === 'check' ? 'check' : 'migrate', env: whole }
 }
 
 /** The command, wherever it stands, since its flags say which words are values. */

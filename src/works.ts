@@ -1,14 +1,19 @@
 import type { Plan } from './decide.ts'
+import { forMajor } from './files/dump.ts'
 import type { Work } from './postgres/envelope.ts'
 
-/** The transactions of a plan in order, each with the row that it follows. */
-export function* worksOf(plan: Plan): Generator<Work> {
+/**
+ * The transactions of a plan in order, each with the row that it follows.
+ *
+ * @param major - of the server
+ */
+export function* worksOf(plan: Plan, major = Infinity): Generator<Work> {
   let { head } = plan
   const { over } = plan
   if (plan.baseline !== undefined) {
     yield {
       file: 'baseline.sql',
-      text: plan.baseline.text,
+      text: forMajor(plan.baseline.text, major),
       earns: plan.covered,
       how: 'baseline',
       head,

@@ -16,7 +16,7 @@ import { Failure, type FailureCode } from '../errors.ts'
 import { printable } from '../printable.ts'
 import { byteProblem, placeOfByte, toText } from './bytes.ts'
 import { baselineName, readBaseline, type Baseline } from './baseline.ts'
-import { noDirectives, type Directives } from './directives.ts'
+import { directivesOf, type Directives } from './directives.ts'
 import type { Entry } from './entry.ts'
 import { readDirectives } from './header.ts'
 import { meaningOf, type Meaning } from './meaning.ts'
@@ -54,10 +54,10 @@ export async function readFolder(dir: string, maxBytes: number): Promise<Folder>
   refuseTwins(names)
   const warnings: string[] = []
   const texts = await readTexts(base, entries, maxBytes, warnings)
-  const files = names.map((name) => new SqlFile(name, textOf(texts, name.file)))
-  refuseUnknownDirectives(files)
+  const files = filesOf(names, texts)
   const found = texts.get(baselineName)
   const baseline = found && readBaseline(found, names)
+  refuseWrongBreaks(files, baseline)
   return { dir, files, baseline, warnings }
 }
 
@@ -141,13 +141,12 @@ class SqlFile implements Migration {
   readonly directives: Directives
   #meaning: Meaning | undefined
 
-  constructor({ file, version }: FileName, { text, checksum }: Text) {
+  constructor({ file, version }: FileName, { text, checksum }: Text, directives: Directives) {
     this.file = file
     this.version = version
     this.text = text
     this.checksum = checksum
-    const words = readDirectives(text).map(({ word }) => word)
-    this.directives = { ...noDirectives, noTransaction: words.includes('no-transaction') }
+    this.directives = directives
   }
 
   get meaning(): Meaning {
@@ -227,16 +226,33 @@ function contentProblem(bytes: Buffer, file: string): string | undefined {
   return `${file}:${line}:${column} holds ${problem.what}, at byte ${problem.at}`
 }
 
-function refuseUnknownDirectives(files: readonly Migration[]): void {
-  const problems = files.flatMap(({ file, text }) =>
-    readDirectives(text)
-      .filter(({ word }) => word !== 'no-transaction')
-      .map(
-        ({ word, line }) =>
-          `${file}:${line}:1 directive “${printable(word)}” is not known to this release`,
-      ),
-  )
-  if (problems.length > 0) throw report('DIRECTIVE_UNKNOWN', problems)
+function filesOf(names: readonly FileName[], texts: ReadonlyMap<string, Text>): SqlFile[] {
+  const unknown: string[] = []
+  const invalid: string[] = []
+  const files = names.map((name) => {
+    const text = textOf(texts, name.file)
+    const read = directivesOf(readDirectives(text.text))
+    unknown.push(...read.unknown.map((problem) => `${name.file}:${problem}`))
+    invalid.push(...read.invalid.map((problem) => `${name.file}:${problem}`))
+    return new SqlFile(name, text, read.directives)
+  })
+  if (unknown.length > 0) throw report('DIRECTIVE_UNKNOWN', unknown)
+  if (invalid.length > 0) throw report('DIRECTIVE_INVALID', invalid)
+  return files
+}
+
+/** A version that is not here would refuse this very image, and one behind the file every image. */
+function refuseWrongBreaks(files: readonly Migration[], baseline: Baseline | undefined): void {
+  const versions = new Set([...files, ...(baseline?.covers ?? [])].map(({ version }) => version))
+  const problems = files.flatMap(({ file, version, directives: { breaksBefore } }) => {
+    if (breaksBefore === undefined) return []
+    if (!versions.has(breaksBefore))
+      return [`${file} breaks before version ${breaksBefore}, of which there is no file`]
+    return breaksBefore > version
+      ? [`${file} breaks before version ${breaksBefore}, which comes behind it`]
+      : []
+  })
+  if (problems.length > 0) throw report('DIRECTIVE_INVALID', problems)
 }
 
 function textOf(texts: ReadonlyMap<string, Text>, file: string): Text {

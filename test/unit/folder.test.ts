@@ -218,6 +218,28 @@ test('a directive that is not known is refused with its place, in all files at o
   assert.match(said, /^0003_c\.sql:2:1 directive “baseline” is not known/m)
 })
 
+test('a file may wait for the end of the rollout, and may break older images', async () => {
+  const { files } = await read({
+    ...one,
+    '0002_b.sql': '-- lockstep: after-rollout\n-- lockstep: breaks-before 0001\ndrop table a;',
+  })
+  const { afterRollout, breaksBefore } = files[1]?.directives ?? {}
+  assert.deepEqual([afterRollout, breaksBefore], [true, 1n])
+})
+
+for (const [line, said] of [
+  ['after-rollout soon', /0002_b\.sql:1:1 “after-rollout” takes nothing behind it/],
+  ['breaks-before', /0002_b\.sql:1:1 “breaks-before” wants a version/],
+  ['breaks-before 0001_a.sql', /0002_b\.sql:1:1 “breaks-before” wants a version/],
+  ['breaks-before 7', /0002_b\.sql breaks before version 7, of which there is no file/],
+  ['breaks-before 3', /0002_b\.sql breaks before version 3, which comes behind it/],
+] as const) {
+  test(`a file that says “${line}” is refused`, async () => {
+    const files = { ...one, '0002_b.sql': `-- lockstep: ${line}\n`, '0003_c.sql': '' }
+    assert.match(await refused('DIRECTIVE_INVALID', files), said)
+  })
+}
+
 test('a baseline is no file, and tells up to which version it builds', async () => {
   const text = '-- A dump.\n-- lockstep: baseline 002\ncreate table a ();\n'
   const { files, baseline } = await read({ ...one, '0002_b.sql': '', 'baseline.sql': text })

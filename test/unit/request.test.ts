@@ -48,9 +48,10 @@ for (const [line, request] of [
 const secret = 'c4n4ry'
 
 for (const [line, said] of [
-  ['adpot', /there is one command, of migrate, status, plan, adopt; is adopt meant\?/],
+  ['adpot', /there is one command, of migrate, status, plan, check, adopt; is adopt meant\?/],
   ['plan status', /there is one command/],
   [`adopt ${secret}`, /there is one command/],
+  ['check', /check is known with --baseline --print only/],
   ['adopt', /adopt wants one of --baseline, --upto VERSION, --file NAME, --forget NAME/],
   ['adopt --baseline --upto 3', /adopt wants one of/],
   [`adopt --upto ${secret}`, /--upto is not the version of a file/],
