@@ -22,7 +22,7 @@ import { Watch } from './postgres/watch.ts'
 import { letFailureRest, refuseIfFailedSince, setChecksum } from './predecessor.ts'
 import { nothingRecorded } from './recorded.ts'
 import { finish, recordFailure, withProgress, type Done, type Trip } from './trip.ts'
-import { worksOf } from './works.ts'
+import { refuseUnfit, worksOf, type PlannedWork } from './works.ts'
 
 /**
  * Brings a database to what a folder of SQL files says.
@@ -141,14 +141,16 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
     const decision = await judge(session, config.schema, folder, ledger, found, config)
     if (decision.kind === 'refused') throw decision.failure
     if (decision.kind === 'up-to-date') return { decision, rows: ledger?.rows ?? [] }
-    tellPlan(decision, tell)
+    const works = worksOf(decision)
+    refuseUnfit(works)
+    tellPlan(decision, works, tell)
 
     await ensureLedger(session, config.schema, terms.lockKey, ledger)
     trip.isRecorded = true
     await recordStart(session, config.schema, run, set, config.phase)
     if (decision.mustFlush) await flushLedger(session, config.schema)
     await amendLedger(session, config.schema, terms.lockKey, decision)
-    await applyPlan(trip, session, [...worksOf(decision)], terms)
+    await applyPlan(trip, session, works, terms)
     const after = (await look(session, config.schema)).ledger
     // This run is the success, once it is verified.
     const shown = after && { ...after, hasSucceeded: true }
@@ -237,8 +239,9 @@ function tellFound(found: Found, tell: Tell): void {
   tell({ checkpoint: 'found', tables: found.tables, objects: found.objects })
 }
 
-function tellPlan(plan: Plan, tell: Tell): void {
-  for (const text of plan.notes) tell({ checkpoint: 'note', text })
+function tellPlan(plan: Plan, works: readonly PlannedWork[], tell: Tell): void {
+  const ours = works.flatMap(({ file, notes }) => notes.map((note) => `${file}: ${note}`))
+  for (const text of [...plan.notes, ...ours]) tell({ checkpoint: 'note', text })
   tell({
     checkpoint: 'plan',
     covered: plan.covered.map(({ file }) => file),

@@ -77,7 +77,7 @@ export async function* applyAll(
  * cancel that lands on BEGIN would let the text run in autocommit.
  */
 async function apply(on: Session, work: Work, terms: Terms): Promise<number> {
-  const borrowed = terms.pooler === 'allow' ? await borrow(on) : undefined
+  const borrowed = terms.pooler === 'allow' ? await borrow(on, work.modes) : undefined
   const { prefix, suffix } = envelope(work, terms, serverMajor(on), borrowed)
   try {
     const { tags, status, warnings } = await on.execute(prefix + work.text + suffix, Infinity)

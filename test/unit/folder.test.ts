@@ -215,7 +215,7 @@ test('a directive that is not known is refused with its place, in all files at o
   })
   assert.match(said, /^0002_b\.sql:2:1 directive “no-transactoin” is not known/m)
   assert.match(said, /^0003_c\.sql:1:1 directive “alow” is not known/m)
-  assert.match(said, /^0003_c\.sql:2:1 directive “baseline” is not known/m)
+  assert.match(said, /^0003_c\.sql:2:1 directive “baseline” belongs into baseline\.sql/m)
 })
 
 test('a baseline is no file, and tells up to which version it builds', async () => {
@@ -284,7 +284,11 @@ for (const [header, code, said] of [
   ['-- lockstep: baseline -1\n', 'BASELINE_INVALID', /does not say once/],
   ['-- lockstep: baseline 0001_a.sql\n', 'BASELINE_INVALID', /does not say once/],
   ['-- lockstep: baseline 1\n-- lockstep: baseline 1\n', 'BASELINE_INVALID', /does not say once/],
-  ['select 1;\n-- lockstep: baseline 1\n', 'BASELINE_INVALID', /does not say once/],
+  [
+    'select 1;\n-- lockstep: baseline 1\n',
+    'BASELINE_INVALID',
+    /2:1 a directive must stand in the comment lines/,
+  ],
   [
     '-- lockstep: baseline 0042\n',
     'BASELINE_INVALID',
