@@ -11,6 +11,11 @@ export const failures = {
     means: 'a variable, a flag or the address of the database is missing, unknown or malformed',
     todo: 'mend what is named above and run again',
   },
+  ADOPT_INVALID: {
+    exit: 64,
+    means: 'what lockstep adopt is to take over is not there',
+    todo: 'look with lockstep status what there is, and name that',
+  },
   FOLDER_UNREADABLE: {
     exit: 64,
     means: 'the folder of SQL files is missing, not a folder, or may not be read',
@@ -160,6 +165,17 @@ export const failures = {
     exit: 1,
     means: 'a file tried to end the transaction that Lockstep opened for it',
     todo: 'take BEGIN, COMMIT and ROLLBACK out of the file: each file is one transaction already',
+  },
+  INDEX_IN_THE_WAY: {
+    exit: 1,
+    means:
+      'an index that a file builds concurrently is there already, or is INVALID, and not of this file',
+    todo: 'look what that index is; drop it, or give the new one another name',
+  },
+  STEP_UNCERTAIN: {
+    exit: 1,
+    means: 'a statement that commits by itself was broken off: nobody can tell how far it came',
+    todo: 'look what it has done, and tell the ledger; docs/no-transaction.md says how',
   },
   COPY_REFUSED: {
     exit: 1,

@@ -8,7 +8,7 @@ import { Losses } from './losses.ts'
 import { nothingFound, type Found } from './objections.ts'
 import { Patience } from './patience.ts'
 import { pause } from './pause.ts'
-import { applyAll } from './postgres/apply.ts'
+import { applyInOrder, refuseWithoutLock } from './postgres/in-order.ts'
 import { applicationName, Connecting, type Connected } from './postgres/connect.ts'
 import type { Terms, Work } from './postgres/envelope.ts'
 import { findObjects } from './postgres/found.ts'
@@ -141,8 +141,9 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
     const decision = await judge(session, config.schema, folder, ledger, found, config)
     if (decision.kind === 'refused') throw decision.failure
     if (decision.kind === 'up-to-date') return { decision, rows: ledger?.rows ?? [] }
-    const works = worksOf(decision)
+    const works = worksOf(decision, serverMajor(session))
     refuseUnfit(works)
+    refuseWithoutLock(works, terms)
     tellPlan(decision, works, tell)
 
     await ensureLedger(session, config.schema, terms.lockKey, ledger)
@@ -171,7 +172,8 @@ async function prepare({ config, run, tell }: Trip, session: Session): Promise<T
   } else {
     await session.execute(sessionSettings(serverMajor(session)))
   }
-  return { ...config, lockKey: lockKey(config.schema), run: run.id, application }
+  const mayCommitItself = true
+  return { ...config, lockKey: lockKey(config.schema), run: run.id, application, mayCommitItself }
 }
 
 /** Applies works in order; one that met a lock or a deadlock is tried again, and with it all behind it. */
@@ -192,7 +194,13 @@ async function applyPlan(
   }
   for (let left = works; left.length > 0;) {
     try {
-      for await (const { work, durationMs, warnings } of applyAll(session, left, terms, begins)) {
+      for await (const { work, durationMs, warnings } of applyInOrder(
+        session,
+        left,
+        terms,
+        begins,
+        tell,
+      )) {
         left = left.slice(1)
         told.push(work.file)
         const covers = work.how === 'baseline' ? work.earns.length : 0

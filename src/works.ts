@@ -1,6 +1,7 @@
 import type { Plan } from './decide.ts'
 import { Failure } from './errors.ts'
 import { placeBehind } from './files/bytes.ts'
+import { forMajor } from './files/dump.ts'
 import { noDirectives, type Directives } from './files/directives.ts'
 import { isError, type Finding } from './files/findings.ts'
 import { readScript } from './files/script.ts'
@@ -13,8 +14,12 @@ export interface PlannedWork extends Work {
   readonly problems: readonly string[]
 }
 
-/** The transactions of a plan in order, each with the row that it follows. */
-export function worksOf(plan: Plan): PlannedWork[] {
+/**
+ * The transactions of a plan in order, each with the row that it follows.
+ *
+ * @param major - of the server
+ */
+export function worksOf(plan: Plan, major = Infinity): PlannedWork[] {
   const { baseline, covered, pending, over } = plan
   const works: PlannedWork[] = []
   let { head } = plan
@@ -32,10 +37,12 @@ export function worksOf(plan: Plan): PlannedWork[] {
     head += earns.length
   }
   if (baseline !== undefined) {
-    add('baseline.sql', baseline.text, noDirectives, { earns: covered, how: 'baseline' })
+    const text = forMajor(baseline.text, major)
+    add('baseline.sql', text, noDirectives, { earns: covered, how: 'baseline' })
   }
   for (const file of pending) {
-    add(file.file, file.text, file.directives, { earns: [file], how: 'transaction' })
+    const how = file.directives.noTransaction ? 'statements' : 'transaction'
+    add(file.file, file.text, file.directives, { earns: [file], how })
   }
   return works
 }

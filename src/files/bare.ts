@@ -54,25 +54,6 @@ type BareKind =
   | { readonly kind: 'alter-subscription'; readonly name: string }
   | { readonly kind: 'drop-subscription'; readonly name: string; readonly ifExists: boolean }
 
-/** What people call them. */
-export const bareNames: Readonly<Record<Bare['kind'], string>> = {
-  'create-index': 'CREATE INDEX CONCURRENTLY',
-  'drop-index': 'DROP INDEX CONCURRENTLY',
-  reindex: 'REINDEX',
-  'detach-partition': 'DETACH PARTITION CONCURRENTLY',
-  vacuum: 'VACUUM',
-  cluster: 'CLUSTER',
-  'create-database': 'CREATE DATABASE',
-  'drop-database': 'DROP DATABASE',
-  'move-database': 'ALTER DATABASE SET TABLESPACE',
-  'create-tablespace': 'CREATE TABLESPACE',
-  'drop-tablespace': 'DROP TABLESPACE',
-  'alter-system': 'ALTER SYSTEM',
-  'create-subscription': 'CREATE SUBSCRIPTION',
-  'alter-subscription': 'ALTER SUBSCRIPTION',
-  'drop-subscription': 'DROP SUBSCRIPTION',
-}
-
 /**
  * What PostgreSQL refuses inside of a transaction block, or undefined for all other statements. Each
  * has been tried on PostgreSQL 14 and 18. ALTER TYPE ... ADD VALUE is none of them: 14 and newer

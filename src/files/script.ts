@@ -1,7 +1,8 @@
-import { bareKind, bareNames } from './bare.ts'
+import { bareKind } from './bare.ts'
 import { copiesWithClient, dataBehind } from './copy.ts'
 import type { Directives } from './directives.ts'
 import type { Finding } from './findings.ts'
+import { loneKinds } from './lone.ts'
 import { sessionFinding } from './session-state.ts'
 import { splitStatements, tokensOf, type Split, type Statement, type Token } from './statements.ts'
 import { controlOf, type Control } from './transaction.ts'
@@ -36,7 +37,8 @@ export function readScript(text: string, { noTransaction }: Directives): Script 
   const { statements, unclosed } = splitWithoutData(text)
   const isSuspicious = suspicious.test(text)
   for (const statement of statements) {
-    if (isRestrict(text, statement)) {
+    // Statements that run one by one are counted, and none may be missing.
+    if (!noTransaction && isRestrict(text, statement)) {
       blanked.push(statement)
       continue
     }
@@ -141,7 +143,7 @@ function findingsOf(text: string, part: Part, noTransaction: boolean): Finding[]
       {
         rule: 'not-in-transaction',
         at: start,
-        reason: `${bareNames[bare.kind]} cannot run inside of a transaction`,
+        reason: `${loneKinds[bare.kind]} cannot run inside of a transaction`,
         remedy: 'put it into a file of its own that begins with “-- lockstep: no-transaction”',
       },
     ]

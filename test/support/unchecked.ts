@@ -30,6 +30,7 @@ export async function applyUnchecked(
     pooler: 'refuse',
     lockTimeoutMs: 5_000,
     statementTimeoutMs: 0,
+    mayCommitItself: true,
   } as const
   const works = Object.entries(texts).map(([file, text], index): Work => {
     const version = BigInt(index + 1)

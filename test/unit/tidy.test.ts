@@ -65,14 +65,14 @@ for (const [rule, who, what] of [
   ],
   [
     'deciding knows files, failures and phrases',
-    /^(decide|matching|changes|phases|half-done|objections|needs|recorded|refusals)\.ts$/,
+    /^(adoption|decide|matching|changes|phases|half-done|objections|needs|recorded|refusals)\.ts$/,
     /^(files\/|(changes|errors|half-done|matching|objections|phases|phrases|recorded|refusals)\.ts$)/,
   ],
   ['failures know nothing', /^errors\.ts$/, /^$/],
   [
     'src/postgres knows no log and no cluster',
     /^postgres\//,
-    /^(postgres\/|files\/|(changes|decide|errors|events|nearest|objections|pause|phases|phrases|recorded)\.ts$|node:|postgres$)/,
+    /^(postgres\/|files\/|(adoption|changes|decide|errors|events|nearest|objections|pause|phases|phrases|recorded)\.ts$|node:|postgres$)/,
   ],
 ] as const) {
   test(rule, () => {
