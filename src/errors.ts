@@ -84,12 +84,17 @@ export const failures = {
   DIRECTIVE_UNKNOWN: {
     exit: 1,
     means: 'a file begins with a “-- lockstep:” line that this release does not know',
-    todo: 'correct the line; docs/files.md lists what is known',
+    todo: 'correct the line; docs/directives.md lists what is known',
   },
   DIRECTIVE_INVALID: {
     exit: 1,
-    means: 'a “-- lockstep:” line of a file cannot be meant as it is written',
-    todo: 'correct the line; docs/files.md lists what is known',
+    means: 'a “-- lockstep:” line has a wrong value, stands twice, or stands where it is not read',
+    todo: 'correct the line; docs/directives.md shows how each is written',
+  },
+  STATEMENT_REFUSED: {
+    exit: 1,
+    means: 'pending files hold what would break the promises of a run, or cannot run as they are',
+    todo: 'mend each place as its line says; lockstep check finds the same without a database',
   },
   BASELINE_INVALID: {
     exit: 1,

@@ -26,6 +26,8 @@ export function sessionSettings(major: number, how: 'SET' | 'SET LOCAL' = 'SET')
     // A statement that row security would silently narrow is an error instead (42501).
     'row_security=off',
     'default_transaction_read_only=off',
+    // As the lexer reads files, whatever a role or a database has been given.
+    'standard_conforming_strings=on',
   ]
     .map((setting) => `${how} ${setting};`)
     .join('')

@@ -229,7 +229,8 @@ function uncertain({ file, ordinal, before }: BegunStep, { schema }: Terms): Fai
 }
 
 /** The session as the statement wants it. Bare statements may wait for a lock as long as they must. */
-async function makeReady(on: Session, { file, step }: Turn['work'], terms: Terms): Promise<void> {
+async function makeReady(on: Session, work: Turn['work'], terms: Terms): Promise<void> {
+  const { file, step, lockTimeoutMs = 0, statementTimeoutMs = terms.statementTimeoutMs } = work
   const [row] = await on.query<{ taken: boolean }>(
     `select pg_catalog.pg_try_advisory_lock(${terms.lockKey}) as taken`,
   )
@@ -237,8 +238,8 @@ async function makeReady(on: Session, { file, step }: Turn['work'], terms: Terms
   if (row?.taken !== true)
     throw new Failure('LEDGER_MOVED', `${file}: another session has taken the lock`)
   const ours = [
-    'lock_timeout=0',
-    `statement_timeout=${terms.statementTimeoutMs}`,
+    `lock_timeout=${lockTimeoutMs}`,
+    `statement_timeout=${statementTimeoutMs}`,
     // Whoever starts it anew loses what is done: the server goes on when its client is gone.
     'client_connection_check_interval=0',
   ]
