@@ -84,12 +84,17 @@ export const failures = {
   DIRECTIVE_UNKNOWN: {
     exit: 1,
     means: 'a file begins with a “-- lockstep:” line that this release does not know',
-    todo: 'correct the line; docs/files.md lists what is known',
+    todo: 'correct the line; docs/directives.md lists what is known',
   },
   DIRECTIVE_INVALID: {
     exit: 1,
-    means: 'a “-- lockstep:” line of a file cannot be meant as it is written',
-    todo: 'correct the line; docs/files.md lists what is known',
+    means: 'a “-- lockstep:” line has a wrong value, stands twice, or stands where it is not read',
+    todo: 'correct the line; docs/directives.md shows how each is written',
+  },
+  STATEMENT_REFUSED: {
+    exit: 1,
+    means: 'pending files hold what would break the promises of a run, or cannot run as they are',
+    todo: 'mend each place as its line says; lockstep check finds the same without a database',
   },
   BASELINE_INVALID: {
     exit: 1,
@@ -160,6 +165,17 @@ export const failures = {
     exit: 1,
     means: 'a file tried to end the transaction that Lockstep opened for it',
     todo: 'take BEGIN, COMMIT and ROLLBACK out of the file: each file is one transaction already',
+  },
+  INDEX_IN_THE_WAY: {
+    exit: 1,
+    means:
+      'an index that a file builds concurrently is there already, or is INVALID, and not of this file',
+    todo: 'look what that index is; drop it, or give the new one another name',
+  },
+  STEP_UNCERTAIN: {
+    exit: 1,
+    means: 'a statement that commits by itself was broken off: nobody can tell how far it came',
+    todo: 'look what it has done, and tell the ledger; docs/no-transaction.md says how',
   },
   COPY_REFUSED: {
     exit: 1,

@@ -48,6 +48,17 @@ export type Event =
       blockers: readonly Blocker[]
     }
   | { checkpoint: 'lost'; reason: string; file: string | undefined }
+  | {
+      checkpoint: 'step'
+      file: string
+      ordinal: number
+      /** How many statements the file has. */
+      of: number
+      how: 'transaction' | 'alone'
+      /** Of statements that PostgreSQL may refuse in a transaction: `VACUUM`. */
+      kind: string | undefined
+      durationMs: number
+    }
   | { checkpoint: 'applied'; file: string; durationMs: number; covers: number; warnings: number }
   | { checkpoint: 'note'; text: string }
   | { checkpoint: 'warning'; text: string }

@@ -8,7 +8,7 @@ import { Losses } from './losses.ts'
 import { nothingFound, type Found } from './objections.ts'
 import { Patience } from './patience.ts'
 import { pause } from './pause.ts'
-import { applyAll } from './postgres/apply.ts'
+import { applyInOrder, refuseWithoutLock } from './postgres/in-order.ts'
 import { applicationName, Connecting, type Connected } from './postgres/connect.ts'
 import type { Terms, Work } from './postgres/envelope.ts'
 import { findObjects } from './postgres/found.ts'
@@ -22,7 +22,7 @@ import { Watch } from './postgres/watch.ts'
 import { letFailureRest, refuseIfFailedSince, setChecksum } from './predecessor.ts'
 import { nothingRecorded } from './recorded.ts'
 import { finish, recordFailure, withProgress, type Done, type Trip } from './trip.ts'
-import { worksOf } from './works.ts'
+import { refuseUnfit, worksOf, type PlannedWork } from './works.ts'
 
 /**
  * Brings a database to what a folder of SQL files says.
@@ -141,14 +141,17 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
     const decision = await judge(session, config.schema, folder, ledger, found, config)
     if (decision.kind === 'refused') throw decision.failure
     if (decision.kind === 'up-to-date') return { decision, rows: ledger?.rows ?? [] }
-    tellPlan(decision, tell)
+    const works = worksOf(decision, serverMajor(session))
+    refuseUnfit(works)
+    refuseWithoutLock(works, terms)
+    tellPlan(decision, works, tell)
 
     await ensureLedger(session, config.schema, terms.lockKey, ledger)
     trip.isRecorded = true
     await recordStart(session, config.schema, run, set, config.phase)
     if (decision.mustFlush) await flushLedger(session, config.schema)
     await amendLedger(session, config.schema, terms.lockKey, decision)
-    await applyPlan(trip, session, [...worksOf(decision, serverMajor(session))], terms)
+    await applyPlan(trip, session, works, terms)
     const after = (await look(session, config.schema)).ledger
     // This run is the success, once it is verified.
     const shown = after && { ...after, hasSucceeded: true }
@@ -169,7 +172,8 @@ async function prepare({ config, run, tell }: Trip, session: Session): Promise<T
   } else {
     await session.execute(sessionSettings(serverMajor(session)))
   }
-  return { ...config, lockKey: lockKey(config.schema), run: run.id, application }
+  const mayCommitItself = true
+  return { ...config, lockKey: lockKey(config.schema), run: run.id, application, mayCommitItself }
 }
 
 /** Applies works in order; one that met a lock or a deadlock is tried again, and with it all behind it. */
@@ -190,7 +194,13 @@ async function applyPlan(
   }
   for (let left = works; left.length > 0;) {
     try {
-      for await (const { work, durationMs, warnings } of applyAll(session, left, terms, begins)) {
+      for await (const { work, durationMs, warnings } of applyInOrder(
+        session,
+        left,
+        terms,
+        begins,
+        tell,
+      )) {
         left = left.slice(1)
         told.push(work.file)
         const covers = work.how === 'baseline' ? work.earns.length : 0
@@ -237,8 +247,9 @@ function tellFound(found: Found, tell: Tell): void {
   tell({ checkpoint: 'found', tables: found.tables, objects: found.objects })
 }
 
-function tellPlan(plan: Plan, tell: Tell): void {
-  for (const text of plan.notes) tell({ checkpoint: 'note', text })
+function tellPlan(plan: Plan, works: readonly PlannedWork[], tell: Tell): void {
+  const ours = works.flatMap(({ file, notes }) => notes.map((note) => `${file}: ${note}`))
+  for (const text of [...plan.notes, ...ours]) tell({ checkpoint: 'note', text })
   tell({
     checkpoint: 'plan',
     covered: plan.covered.map(({ file }) => file),

@@ -9,6 +9,7 @@ import { look, type LedgerEntry } from './postgres/ledger.ts'
 import type { Wait } from './postgres/lock.ts'
 import { recordEnd, type Run, type RunEnd } from './postgres/runs.ts'
 import type { Session } from './postgres/session.ts'
+import { leftBehind } from './postgres/steps.ts'
 
 /** A run as it goes on over connections. */
 export interface Trip {
@@ -83,12 +84,14 @@ export async function recordFailure(
     await recordEnd(session, config.schema, run, end).catch(() => undefined)
     return told
   }
-  const rows = await recordBeside(session, config, run, end).catch(() => [])
+  const { rows, left } = await recordBeside(session, config, run, end).catch(() => nothingSeen)
   const untold = rows.filter((row) => row.run === run.id && !trip.told.includes(row.name))
-  if (untold.length === 0) return told
   const names = untold.map(({ name }) => name).join(', ')
-  return new Failure(told.code, told.message, [`applied all the same: ${names}`, ...told.more])
+  const also = names === '' ? [] : [`applied all the same: ${names}`]
+  return new Failure(told.code, told.message, [...also, ...left, ...told.more])
 }
+
+const nothingSeen = { rows: [], left: [] }
 
 /** An interrupted run has little time. */
 const recordBesideMs = 1_000
@@ -98,14 +101,16 @@ async function recordBeside(
   { schema, pooler }: Config,
   run: Run,
   end: RunEnd,
-): Promise<readonly LedgerEntry[]> {
+): Promise<{ rows: readonly LedgerEntry[]; left: readonly string[] }> {
   const deadline = AbortSignal.timeout(recordBesideMs)
   await using session = await over.beside(`lockstep/${run.id}/end`, deadline)
   deadline.addEventListener('abort', () => void session.interrupt(asFailure(deadline.reason), 0))
   const { pid, ledger } = await look(session, schema)
   session.confirm(pid, pooler)
   await recordEnd(session, schema, run, end)
-  return ledger?.rows ?? []
+  const { fileBegun } = end
+  const left = fileBegun === undefined ? [] : await leftBehind(session, schema, fileBegun)
+  return { rows: ledger?.rows ?? [], left }
 }
 
 export function withProgress(failure: Failure, applied: readonly string[]): Failure {

@@ -75,9 +75,16 @@ export async function* applyAll(
  * Runs a text and writes its ledger rows in one transaction, which is one message: any error drops
  * everything behind it, so COMMIT is reached only behind all the rest. In messages of their own, a
  * cancel that lands on BEGIN would let the text run in autocommit.
+ *
+ * @param passes - errors that the caller knows what to do with
  */
-async function apply(on: Session, work: Work, terms: Terms): Promise<number> {
-  const borrowed = terms.pooler === 'allow' ? await borrow(on) : undefined
+export async function apply(
+  on: Session,
+  work: Work,
+  terms: Terms,
+  passes: (error: ServerError) => boolean = () => false,
+): Promise<number> {
+  const borrowed = terms.pooler === 'allow' ? await borrow(on, work.modes) : undefined
   const { prefix, suffix } = envelope(work, terms, serverMajor(on), borrowed)
   try {
     const { tags, status, warnings } = await on.execute(prefix + work.text + suffix, Infinity)
@@ -87,11 +94,23 @@ async function apply(on: Session, work: Work, terms: Terms): Promise<number> {
       `${work.file} ended with ${tags.at(-1)} in state ${status}, not with COMMIT`,
     )
   } catch (error) {
+    if (error instanceof ServerError && passes(error)) throw error
     throw explain(error, work, terms, prefix, on)
   }
 }
 
-function explain(error: unknown, work: Work, terms: Terms, prefix: string, on: Session): unknown {
+/**
+ * What failed, told by its place in the file.
+ *
+ * @param prefix - what was sent before the text
+ */
+export function explain(
+  error: unknown,
+  work: Work,
+  terms: Terms,
+  prefix: string,
+  on: Session,
+): unknown {
   if (error instanceof Failure && error.code === 'COPY_REFUSED') {
     return new Failure('COPY_REFUSED', `${work.file}: ${error.message}`)
   }
@@ -100,6 +119,7 @@ function explain(error: unknown, work: Work, terms: Terms, prefix: string, on: S
   switch (error.sqlState) {
     case ledgerStates.lockTaken:
     case ledgerStates.alreadyApplied:
+    case ledgerStates.stepMoved:
       return new Failure('LEDGER_MOVED', `${work.file}: ${said}`)
     case ledgerStates.rowGone:
     case ledgerStates.notFinished:
@@ -110,20 +130,20 @@ function explain(error: unknown, work: Work, terms: Terms, prefix: string, on: S
       )
     case ledgerStates.transactionEnded:
       return new Failure('TRANSACTION_ENDED', `${work.file} ends its own transaction`, [
-        'nothing of this file is kept',
+        kept(work),
         ...new Failure('TRANSACTION_ENDED', '').more,
       ])
     case '55P03':
     case '40P01':
     case '40001':
       return new Failure('LOCK_TIMEOUT', `${work.file}: ${said}`, [
-        'nothing of this file is kept',
+        kept(work),
         ...new Failure('LOCK_TIMEOUT', '').more,
       ])
     case '23502':
     case '23505':
       // The chain: the row before is not there, or somebody has written behind it.
-      if (error.table === `${terms.schema}.ledger`)
+      if (error.table === `${terms.schema}.ledger` || error.table === `${terms.schema}.step`)
         return new Failure('LEDGER_MOVED', `${work.file}: ${said}`)
       return sqlFailure(error, work, prefix, on)
     default:
@@ -132,24 +152,42 @@ function explain(error: unknown, work: Work, terms: Terms, prefix: string, on: S
 }
 
 function sqlFailure(error: ServerError, work: Work, prefix: string, on: Session): Failure {
-  return new Failure('SQL_FAILED', `${work.file}${whereAndWhat(error, work.text, prefix, on)}`, [
-    'nothing of this file is kept',
+  return new Failure('SQL_FAILED', `${work.file}${whereAndWhat(error, work, prefix, on)}`, [
+    kept(work),
     ...new Failure('SQL_FAILED', '').more,
   ])
+}
+
+/** What of the file stays in the database. */
+function kept({ step }: Work): string {
+  const done = (step?.ordinal ?? 1) - 1
+  if (step === undefined || done === 0) return 'nothing of this file is kept'
+  const which = done === 1 ? 'statement 1' : `statements 1 to ${done}`
+  return `${which} of ${step.of} of this file ${done === 1 ? 'is' : 'are'} done and kept: the next run goes on behind`
 }
 
 /** PostgreSQL counts code points from the start of the message, but bytes where it knows no encoding. */
 function whereAndWhat(
   { position, said, sqlState }: ServerError,
-  text: string,
+  { text, step }: Work,
   prefix: string,
   on: Session,
 ): string {
-  if (position === undefined) return ` ${said}`
+  const lead = step?.lead ?? ''
+  // Of some errors PostgreSQL tells no place; of a single statement it is known all the same.
+  if (position === undefined) {
+    if (step === undefined) return ` ${said}`
+    const { line, column } = placeOfCodePoint(lead, codePoints(lead))
+    return `:${line}:${column} ${said}`
+  }
   const inBytes = on.frames.parameters.get('server_encoding') === 'SQL_ASCII'
   const length = inBytes ? (part: string) => Buffer.byteLength(part) : codePoints
   const at = position - 1 - length(prefix)
-  const { line, column } = inBytes ? placeOfByte(Buffer.from(text), at) : placeOfCodePoint(text, at)
+  const whole = lead + text
+  const from = Math.max(at, 0) + length(lead)
+  const { line, column } = inBytes
+    ? placeOfByte(Buffer.from(whole), from)
+    : placeOfCodePoint(whole, from)
   // The error is in what stands behind the text: something in the text reaches that far.
   const isBehind = at >= length(text)
   const what = isBehind

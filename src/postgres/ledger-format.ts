@@ -13,6 +13,7 @@ export const ledgerStates = {
   rowGone: 'LS003',
   transactionEnded: 'LS004',
   notFinished: 'LS005',
+  stepMoved: 'LS006',
 } as const
 
 /**
@@ -48,6 +49,7 @@ export function ledgerStatements(schema: string): string[] {
       ordinal integer not null,
       meaning text not null,
       state text not null,
+      before jsonb,
       primary key (file, ordinal)
     )`,
     `create table if not exists ${s}.run (
@@ -113,6 +115,35 @@ function ledgerFunctions(schema: string): string[] {
       get diagnostics closed = row_count;
       if closed <> last_id - first_id + 1 then
         ${raise(ledgerStates.rowGone, 'the row of the file is not as it was opened')};
+      end if;
+    end $$`,
+    // The fence, and the row of one statement of a file that runs statement by statement.
+    `create or replace function ${s}.step(
+      lock_key bigint, new_file text, new_ordinal integer, new_meaning text, new_state text, new_before jsonb
+    ) returns void language plpgsql ${own} as $$
+    begin
+      if not pg_try_advisory_xact_lock(lock_key) then
+        ${raise(ledgerStates.lockTaken, 'another session holds the lock')};
+      end if;
+      if exists (select from ${s}.ledger where name = new_file) then
+        ${raise(ledgerStates.alreadyApplied, 'the file has been applied meanwhile')};
+      end if;
+      if (select count(*) from ${s}.step where file = new_file and state = 'done') <> new_ordinal - 1 then
+        ${raise(ledgerStates.stepMoved, 'the statements before it are not done')};
+      end if;
+      insert into ${s}.step (file, ordinal, meaning, state, before)
+      values (new_file, new_ordinal, new_meaning, new_state, new_before);
+    end $$`,
+    // With the row of the file its steps have served: they tell only of files that are half done.
+    `create or replace function ${s}.steps_end(of_file text, expected bigint)
+    returns void language plpgsql ${own} as $$
+    declare
+      ended bigint;
+    begin
+      delete from ${s}.step where file = of_file;
+      get diagnostics ended = row_count;
+      if ended <> expected then
+        ${raise(ledgerStates.stepMoved, 'the steps of the file are not those that were done')};
       end if;
     end $$`,
     // Never called in a run that goes well: see the cursor in envelope.ts.

@@ -53,6 +53,12 @@ export function lineOf(event: Event, width = 0): Line {
       const where = event.file === undefined ? '' : ` inside ${event.file}`
       return warn(`${event.reason}${where}; the ledger will say what is applied`, [])
     }
+    case 'step': {
+      const { file, ordinal, of, how, kind, durationMs } = event
+      const what = how === 'alone' ? `, ${kind},` : ''
+      const text = `${file}: statement ${ordinal} of ${of}${what} in ${duration(durationMs)}`
+      return { level: how === 'alone' ? 'info' : 'debug', text, more: [] }
+    }
     case 'applied': {
       const covers = event.covers > 0 ? `, stands for ${count(event.covers, 'file')}` : ''
       const warned = event.warnings > 0 ? `, ${count(event.warnings, 'warning')} of the server` : ''

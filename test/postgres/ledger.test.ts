@@ -62,6 +62,7 @@ test('the tables and columns of the ledger are those that are written down', asy
       'step.ordinal int4 not null',
       'step.meaning text not null',
       'step.state text not null',
+      'step.before jsonb',
     ],
   )
   const rows =

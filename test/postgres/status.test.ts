@@ -297,7 +297,7 @@ test('a half-done file is told with its steps, and whether this folder has it', 
     '0002_index.sql: 2 steps recorded, but the file is not applied',
     'step 1 is done (bbbbbbbbbbbb)',
     'step 2 is begun (cccccccccccc)',
-    'compare the schema with these steps before the file is run again:',
+    'the next run goes on behind the last that is done, and mends what one that is begun has left:',
     `select * from "lockstep".step where file = '0002_index.sql' order by ordinal;`,
   ])
   assert.match(

@@ -61,7 +61,7 @@ for (const [rule, who, what] of [
   [
     'files know no effect but reading',
     /^files\//,
-    /^(files\/|(errors|printable)\.ts$|node:(buffer|crypto|fs|path|timers\/promises)$)/,
+    /^(files\/|(errors|nearest|printable)\.ts$|node:(buffer|crypto|fs|path|timers\/promises)$)/,
   ],
   [
     'deciding knows files, failures and phrases',
