@@ -3,6 +3,7 @@ import { decide, nothingFound, type Decision, type Found, type Plan } from './de
 import { asFailure, Failure } from './errors.ts'
 import type { Outcome, Tell } from './events.ts'
 import { readFolder, type Folder } from './files/folder.ts'
+import { readLargeFiles } from './large-files.ts'
 import { Losses } from './losses.ts'
 import { Patience } from './patience.ts'
 import { pause } from './pause.ts'
@@ -98,6 +99,7 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
     const decision = judge(ledger)
     return decision.kind === 'up-to-date' ? { decision, rows: ledger?.rows ?? [] } : undefined
   }
+  await readLargeFiles(folder, seen.ledger?.rows ?? [], config, tell, stop)
   const early = doneIn(seen.ledger)
   if (early) return await finish(trip, early, session)
   if (isEmpty(seen.ledger)) tellFound(await findObjects(session, config.schema), tell)

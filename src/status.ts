@@ -3,6 +3,7 @@ import { decide, nothingFound } from './decide.ts'
 import type { Tell } from './events.ts'
 import { readFolder } from './files/folder.ts'
 import type { Activity } from './postgres/activity.ts'
+import { readLargeFiles } from './large-files.ts'
 import { describeAddress } from './postgres/address.ts'
 import { Connecting } from './postgres/connect.ts'
 import { invalidIndexes } from './postgres/indexes.ts'
@@ -36,6 +37,7 @@ export async function status(
   const { session, seen, address } = await connecting.result
   const { schema } = config
   const rows = seen.ledger?.rows ?? []
+  await readLargeFiles(folder, rows, config, tell, stop)
   const isLedger = seen.ledger !== undefined
   const found = rows.length === 0 ? await findObjects(session, schema) : nothingFound
 

@@ -1,28 +1,19 @@
-import { hash } from 'node:crypto'
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  realpathSync,
-} from 'node:fs'
+import { existsSync, readdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Failure, type FailureCode } from '../errors.ts'
 import { printable } from '../printable.ts'
-import { byteProblem, placeOfByte, toText } from './bytes.ts'
+import { readText, type ReadText } from './content.ts'
 import { noDirectives, type Directives } from './directives.ts'
 import { readDirectives } from './header.ts'
-import { meaningOf, type Meaning } from './meaning.ts'
+import type { Meaning } from './meaning.ts'
 import { compareNames, mendedName, parseFileName, shellWord, type FileName } from './name.ts'
+import { reasonOf } from './reason.ts'
+import { headerOf, meaningOfText, type Text } from './text.ts'
 
-/** One SQL file, read once: what is hashed is what is sent. */
+/** One SQL file: what is hashed is what is sent. */
 export interface Migration extends FileName {
-  readonly text: string
+  readonly text: Text
   /** SHA-256 over the bytes, as 64 hexadecimal digits. */
   readonly checksum: string
   readonly directives: Directives
@@ -32,7 +23,7 @@ export interface Migration extends FileName {
 
 /** `baseline.sql`: builds an empty database in one go, in place of the files up to a version. */
 export interface Baseline {
-  readonly text: string
+  readonly text: Text
   readonly checksum: string
   /** The version of the last file that it stands for. */
   readonly upto: bigint
@@ -49,8 +40,6 @@ export interface Folder {
 }
 
 const baselineName = 'baseline.sql'
-/** The longest string of V8 is a little longer. */
-const longestText = 500 * 2 ** 20
 
 /**
  * Reads a folder of SQL files whole, before anything is done with any of them. In turns with
@@ -140,20 +129,15 @@ function refuseTwins(names: readonly FileName[]): void {
   throw report('FILE_NAME_TWICE', problems, more)
 }
 
-interface Text {
-  readonly text: string
-  readonly checksum: string
-}
-
 class SqlFile implements Migration {
   readonly file: string
   readonly version: bigint
-  readonly text: string
+  readonly text: Text
   readonly checksum: string
   readonly directives = noDirectives
   #meaning: Meaning | undefined
 
-  constructor({ file, version }: FileName, { text, checksum }: Text) {
+  constructor({ file, version }: FileName, { text, checksum }: ReadText) {
     this.file = file
     this.version = version
     this.text = text
@@ -161,7 +145,7 @@ class SqlFile implements Migration {
   }
 
   get meaning(): Meaning {
-    return (this.#meaning ??= meaningOf(this.text))
+    return (this.#meaning ??= meaningOfText(this.text))
   }
 }
 
@@ -173,73 +157,27 @@ async function readTexts(
   files: readonly string[],
   maxBytes: number,
   warnings: string[],
-): Promise<Map<string, Text>> {
-  const texts = new Map<string, Text>()
+): Promise<Map<string, ReadText>> {
+  const texts = new Map<string, ReadText>()
   const problems: string[] = []
   for (const [index, file] of files.entries()) {
     if (index % filesAtATime === 0) await nextTurn()
-    const bytes = readBytes(`${base}/${file}`, file, maxBytes)
-    const problem = typeof bytes === 'string' ? bytes : contentProblem(bytes, file)
-    if (typeof bytes === 'string' || problem !== undefined) {
-      problems.push(problem ?? '')
+    const found = await readText(`${base}/${file}`, file, maxBytes)
+    if (typeof found === 'string') {
+      problems.push(found)
       continue
     }
-    const { text, hadByteOrderMark } = toText(bytes)
-    if (hadByteOrderMark) warnings.push(`${file} begins with a byte order mark, which is left out`)
-    texts.set(file, { text, checksum: hash('sha256', bytes, 'hex') })
+    if (found.hadByteOrderMark)
+      warnings.push(`${file} begins with a byte order mark, which is left out`)
+    texts.set(file, found)
   }
   if (problems.length > 0) throw report('FILE_CONTENT_INVALID', problems)
   return texts
 }
 
-/** The bytes, or why they are too many. */
-function readBytes(path: string, file: string, maxBytes: number): Buffer | string {
-  try {
-    // Non-blocking: to open a FIFO would wait for a writer, for ever.
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-    try {
-      const stat = fstatSync(fd)
-      if (!stat.isFile()) throw new Failure('FILE_UNREADABLE', `${file} is not a regular file`)
-      if (stat.size > longestText) {
-        return `${file} has ${stat.size} bytes, more than this release can send (${longestText})`
-      }
-      if (stat.size > maxBytes) {
-        return `${file} has ${stat.size} bytes, more than LOCKSTEP_MAX_FILE_SIZE allows (${maxBytes})`
-      }
-      return readWhole(fd, stat.size)
-    } finally {
-      closeSync(fd)
-    }
-  } catch (error) {
-    if (error instanceof Failure) throw error
-    throw new Failure('FILE_UNREADABLE', `cannot read ${file}: ${reasonOf(error)}`)
-  }
-}
-
-/** Where small files are read to, one after another: a buffer for each would be a lot of garbage. */
-const scratch = Buffer.allocUnsafeSlow(2 ** 16)
-
-/** The bytes, until the next call: small files share their place. */
-function readWhole(fd: number, size: number): Buffer {
-  // There are file systems that do not tell a size.
-  if (size === 0 || size > scratch.length) return readFileSync(fd)
-  let at = 0
-  for (let read = size; read > 0 && at < size; at += read) {
-    read = readSync(fd, scratch, at, size - at, null)
-  }
-  return scratch.subarray(0, at)
-}
-
-function contentProblem(bytes: Buffer, file: string): string | undefined {
-  const problem = byteProblem(bytes)
-  if (problem === undefined) return undefined
-  const { line, column } = placeOfByte(bytes, problem.at)
-  return `${file}:${line}:${column} holds ${problem.what}, at byte ${problem.at}`
-}
-
 function refuseUnknownDirectives(files: readonly Migration[]): void {
   const problems = files.flatMap(({ file, text }) =>
-    readDirectives(text).map(
+    readDirectives(headerOf(text)).map(
       ({ word, line }) =>
         `${file}:${line}:1 directive “${printable(word)}” is not known to this release`,
     ),
@@ -248,12 +186,12 @@ function refuseUnknownDirectives(files: readonly Migration[]): void {
 }
 
 function baselineOf(
-  texts: ReadonlyMap<string, Text>,
+  texts: ReadonlyMap<string, ReadText>,
   files: readonly Migration[],
 ): Baseline | undefined {
   const found = texts.get(baselineName)
   if (found === undefined) return undefined
-  const directives = readDirectives(found.text)
+  const directives = readDirectives(headerOf(found.text))
   const unknown = directives.find(({ word }) => word !== 'baseline')
   if (unknown) {
     const place = `${baselineName}:${unknown.line}:1`
@@ -277,7 +215,7 @@ function baselineOf(
   return { text: found.text, checksum: found.checksum, upto, version }
 }
 
-function textOf(texts: ReadonlyMap<string, Text>, file: string): Text {
+function textOf(texts: ReadonlyMap<string, ReadText>, file: string): ReadText {
   const text = texts.get(file)
   if (text === undefined) throw new Error('a listed file was not read')
   return text
@@ -288,15 +226,4 @@ function report(code: FailureCode, problems: readonly string[], more?: readonly 
   const [first = '', ...others] = problems
   const advice = more ?? new Failure(code, '').more
   return new Failure(code, first, [...others, ...advice])
-}
-
-function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-  const reasons: Record<string, string> = {
-    ENOENT: 'there is no such path',
-    ENOTDIR: 'it is not a folder',
-    EACCES: 'permission denied',
-    ELOOP: 'its links go round in a circle',
-  }
-  return reasons[code] ?? code
 }

@@ -1,4 +1,5 @@
 import type { Migration } from '../files/folder.ts'
+import type { Text } from '../files/text.ts'
 import { giveBack, type Borrowed } from './borrowed.ts'
 import { ledgerStates } from './ledger-format.ts'
 import type { Pooler } from './pooler.ts'
@@ -9,7 +10,7 @@ import { sessionSettings, startSettings } from './settings.ts'
 export interface Work {
   /** Name of the file for people, and for `pg_stat_activity`. */
   readonly file: string
-  readonly text: string
+  readonly text: Text
   /** One for a file, one for each covered file for a baseline. */
   readonly earns: readonly Migration[]
   readonly how: 'transaction' | 'baseline'
@@ -30,6 +31,16 @@ export interface Terms {
   readonly statementTimeoutMs: number
 }
 
+export interface Envelope {
+  readonly prefix: string
+  readonly suffix: string
+}
+
+/** In front of a message, for `pg_stat_activity`. */
+export function labelOf({ file }: Work): string {
+  return `/* lockstep ${file} */`
+}
+
 /**
  * What stands before and behind the text. The resets keep what a file leaves behind (settings,
  * role, cursors, prepared statements, temporary tables) from the next file and from our own
@@ -38,12 +49,7 @@ export interface Terms {
  *
  * @param borrowed - the session, whose transaction has been begun already
  */
-export function envelope(
-  work: Work,
-  terms: Terms,
-  major: number,
-  borrowed?: Borrowed,
-): { prefix: string; suffix: string } {
+export function envelope(work: Work, terms: Terms, major: number, borrowed?: Borrowed): Envelope {
   const ledger = identifier(terms.schema)
   const care =
     borrowed === undefined ? careForOwned(terms, major) : careForBorrowed(borrowed, terms, major)
@@ -51,7 +57,7 @@ export function envelope(
   const last = work.head + work.earns.length
   const opens = work.earns.map((file, index) => openCall(file, work.head + index, work, terms))
   const prefix = [
-    `/* lockstep ${work.file} */${care.begin}${care.reset}${care.before}`,
+    `${labelOf(work)}${care.begin}${care.reset}${care.before}`,
     `SET LOCAL lock_timeout=${terms.lockTimeoutMs};SET LOCAL statement_timeout=${terms.statementTimeoutMs};`,
     ...opens,
     // A cursor WITH HOLD is filled at COMMIT. Ours is closed before our own COMMIT, so it is filled

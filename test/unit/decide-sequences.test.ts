@@ -6,6 +6,7 @@ import { compareNames } from '../../src/files/name.ts'
 import { worksOf } from '../../src/works.ts'
 import { fileOf, lineOfDecision } from '../support/decision.ts'
 import { randomOf, testSeed, type Random } from '../support/random.ts'
+import { smallText } from '../support/small-text.ts'
 
 // One database, and a random sequence of images that are released on it: later ones, older ones,
 // hotfixes, late branches, merges, renumbered, deleted and edited files, squashes. `decide` plans
@@ -75,7 +76,7 @@ const changes = {
     if (file === undefined) return image
     const name = nameOf(freeVersion(image, random), random)
     const others = image.files.filter((other) => other !== file)
-    return imageOf([...others, fileOf(name, file.text)], image.baseline?.upto)
+    return imageOf([...others, fileOf(name, smallText(file))], image.baseline?.upto)
   },
   squash: (image: Folder, random: Random) => {
     const upto = image.files[random.below(image.files.length)]?.version ?? 0n
@@ -130,7 +131,7 @@ function nextRelease(
       : way === 'merge'
         ? merge(base, other)
         : changes[way](base, random, newText)
-  const files = image.files.map(({ file, text }) => `${file}=${text}`).join(' ')
+  const files = image.files.map((file) => `${file.file}=${smallText(file)}`).join(' ')
   const baseline = image.baseline ? ` baseline:${image.baseline.upto}` : ''
   return { image, says: `${at < 0 ? 'first' : `${way} #${at}`}: ${files}${baseline}` }
 }
@@ -182,11 +183,13 @@ function checkOnce(image: Folder, rows: readonly LedgerRow[], plan: Plan): void 
   const free = image.files.filter(
     (f) => f.meaning.statements.length > 0 && !same.has(`${f.file} ${f.checksum}`),
   )
-  for (const { checksum, text } of free) {
+  for (const one of free) {
+    const { checksum } = one
     const files = free.filter((file) => file.checksum === checksum).length
     const spare = rows.filter((row) => row.checksum === checksum && !names.has(row.name)).length
     const runs = plan.pending.filter((file) => file.checksum === checksum).length
-    if (runs !== Math.max(0, files - spare)) throw new Broken('once', `${text} runs ${runs} times`)
+    if (runs !== Math.max(0, files - spare))
+      throw new Broken('once', `${smallText(one)} runs ${runs} times`)
   }
 }
 
@@ -195,7 +198,7 @@ const strict: Wishes = { outOfOrder: 'refuse', baseline: 'auto' }
 function checkUpToDate(property: Property, image: Folder, rows: readonly LedgerRow[]): void {
   const decision = decide(image, rows, nothingFound, strict)
   if (decision.kind === 'up-to-date') return
-  const files = image.files.map(({ file, text }) => `${file}=${text}`).join(' ')
+  const files = image.files.map((file) => `${file.file}=${smallText(file)}`).join(' ')
   throw new Broken(property, `${files} has succeeded and is now ${lineOfDecision(decision)}`)
 }
 
