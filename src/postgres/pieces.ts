@@ -23,9 +23,10 @@ const within = 'SAVEPOINT lockstep;RELEASE SAVEPOINT lockstep;'
 const behind = `\n;${within}SET LOCAL client_encoding=UTF8;SET LOCAL standard_conforming_strings=on`
 
 /**
- * Sends a large text, a piece a message, and what ends its transaction only behind the last, which
- * is there only if the file is still what it was. After an error the server refuses the pieces that
- * are behind it: the transaction has failed, or where nothing of the first ran there is none.
+ * Sends a large text, a piece a message. What ends its transaction goes out behind the last, when all
+ * others have been answered and the file has turned out to be still what it was. After an error the
+ * server refuses the pieces that are behind it: the transaction has failed, or where nothing of the
+ * first ran there is none.
  *
  * @param explain - what a refused message means for the file
  * @throws {Failure} FILE_CHANGED_MEANWHILE, when all is rolled back; whatever `explain` makes of an error
@@ -37,11 +38,11 @@ export async function sendInPieces(
   label: string,
   explain: (error: unknown, sent: Sent) => unknown,
 ): Promise<Answer> {
-  const flights: { readonly landed: Promise<Answer>; readonly sent: Sent }[] = []
+  const flights: Flight[] = []
   const pieces = text.pieces()
   let warnings = 0
   const land = async (): Promise<Answer | undefined> => {
-    const flight = flights.shift()
+    const [flight] = flights
     if (flight === undefined) return undefined
     try {
       const answer = await flight.landed
@@ -49,22 +50,23 @@ export async function sendInPieces(
       return answer
     } catch (error) {
       throw explain(error, flight.sent)
+    } finally {
+      flights.shift()
     }
   }
   try {
     // Not for...of, which would end the reading with the first error.
     for (let next = pieces.next(); next.done !== true; next = pieces.next()) {
       const { text: part, begins, isFirst, isLast } = next.value
+      // The window; and COMMIT only when all that is before it has been done as it should.
+      while (isLast ? flights.length > 0 : lengthOf(flights) >= mostInFlight) await land()
       const before = isFirst ? prefix : `${label}${within}`
-      const sent = { text: part, begins, before }
       const landed = on.execute(before + part + (isLast ? suffix : behind), Infinity)
       landed.catch(ignore)
-      flights.push({ landed, sent })
-      while (lengthOf(flights) >= mostInFlight) await land()
+      flights.push({ landed, sent: { text: part, begins, before } })
     }
-    let last: Answer | undefined
-    while (flights.length > 0) last = await land()
-    if (last === undefined) throw new Error('a text without a piece')
+    const last = await land()
+    if (last === undefined) throw new Error('a text without a last piece')
     return { ...last, warnings }
   } catch (error) {
     await Promise.allSettled(flights.map(({ landed }) => landed))
@@ -90,7 +92,12 @@ async function whetherChanged(error: unknown, left: Generator<Piece>): Promise<u
 
 const ofText = new Set(['SQL_FAILED', 'TRANSACTION_ENDED', 'COPY_REFUSED'])
 
-function lengthOf(flights: readonly { readonly sent: Sent }[]): number {
+interface Flight {
+  readonly landed: Promise<Answer>
+  readonly sent: Sent
+}
+
+function lengthOf(flights: readonly Flight[]): number {
   return flights.reduce((length, { sent }) => length + sent.text.length, 0)
 }
 
