@@ -42,12 +42,13 @@ function rowOf(id: number): string {
 }
 
 /** A folder of one file of 100 MB. */
-export function makeLargeFile(): Disposable & { readonly dir: string } {
+export function makeLargeFile(): Disposable & { readonly dir: string; readonly file: string } {
   const dir = mkdtempSync(join(tmpdir(), 'lockstep-bench-'))
   const lines = Array.from({ length: 500_000 }, (_, index) => rowOf(index))
   const text = ['create table events (id bigint, note text);\n', ...lines].join('')
-  writeFileSync(join(dir, '0001_events.sql'), text)
-  return { dir, [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }) }
+  const file = join(dir, '0001_events.sql')
+  writeFileSync(file, text)
+  return { dir, file, [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }) }
 }
 
 function fileOf(index: number): { name: string; text: string } {

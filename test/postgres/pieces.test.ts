@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { appendFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { codePoints } from '../../src/files/bytes.ts'
 import { readFolder } from '../../src/files/folder.ts'
 import { applyAll } from '../../src/postgres/apply.ts'
 import { ensureLedger } from '../../src/postgres/ledger.ts'
@@ -105,7 +106,7 @@ for (const [what, before, wrong, place] of [
   test(`nothing is kept of a large file with an error, whose place is that of the file: ${what}`, async () => {
     await using db = await freshDatabase()
     const text = before + wrong
-    const at = place === '' ? `1:${[...text.slice(0, text.indexOf('nmae'))].length + 1}` : place
+    const at = place === '' ? `1:${codePoints(text.slice(0, text.indexOf('nmae'))) + 1}` : place
     const files = {
       '0001_a.sql': 'select 1;',
       '0002_b.sql': text,
@@ -163,6 +164,14 @@ for (const [what, ends, kept] of [
     assert.deepEqual(await ledgerNames(db), [])
   })
 }
+
+test('of a large file whose first piece did not even begin, no other piece runs by itself', async () => {
+  await using db = await freshDatabase()
+  const stray = 'begin; create table stray (id int); commit;'
+  using folder = folderOf({ '0001_a.sql': `selekt 1;\n${fillers(3)}${stray}\n${fillers(8)}` })
+  await failureIn('SQL_FAILED', applyFolder(db, folder.path))
+  assert.equal(await exists(db, 'stray'), false)
+})
 
 test('what a large file sets for itself changes neither how its next piece is read nor the next file', async () => {
   await using db = await freshDatabase()
