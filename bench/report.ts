@@ -13,6 +13,9 @@ export interface Row {
   readonly ratioGoal?: number
   readonly peakMb?: number
   readonly peakGoalMb?: number
+  /** What the server's process had for itself. */
+  readonly backendMb?: number
+  readonly backendGoalMb?: number
 }
 
 /** What the figures depend on, taken before the first run makes its own load. */
@@ -45,6 +48,8 @@ export function tableOf(rows: readonly Row[]): string {
       row.ratioGoal === undefined ? '' : `<= ${row.ratioGoal.toFixed(2)}`,
       row.peakMb === undefined ? '' : row.peakMb.toFixed(0),
       row.peakGoalMb === undefined ? '' : `<= ${row.peakGoalMb}`,
+      row.backendMb === undefined ? '' : row.backendMb.toFixed(1),
+      row.backendGoalMb === undefined ? '' : `<= ${row.backendGoalMb}`,
     ]
   })
   const head = [
@@ -56,6 +61,8 @@ export function tableOf(rows: readonly Row[]): string {
     'ratio: median (min to max)',
     'goal',
     'peak memory MB',
+    'goal',
+    'of the backend MB',
     'goal',
   ]
   const rule = head.map((_, column) => (column === 0 || column === 3 ? '---' : '---:'))

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { Authority } from '../test/support/certificates.ts'
+import { BackendMemory, canMeasure } from '../test/support/memory.ts'
 import { startServer } from '../test/support/server.ts'
 import { measureLexing } from './lexing.ts'
 import { peakMbOf, timeOf, type Program } from './process.ts'
@@ -21,6 +22,8 @@ const noOpRounds = Number(process.env['BENCH_NO_OP_ROUNDS'] ?? 11)
 const freshRounds = Number(process.env['BENCH_FRESH_ROUNDS'] ?? 7)
 const watchRounds = Number(process.env['BENCH_WATCH_ROUNDS'] ?? 5)
 const lexingRounds = 7
+/** psql takes two minutes for each. */
+const largeRounds = Number(process.env['BENCH_LARGE_ROUNDS'] ?? 1)
 const memoryRuns = 3
 const bundle = join(import.meta.dirname, '..', 'dist', 'lockstep.mjs')
 const resultsFile = join(import.meta.dirname, 'results.md')
@@ -59,6 +62,7 @@ async function main(stop: AbortSignal): Promise<void> {
     const table = tableOf([
       ...(await measureNoOp(bench)),
       await measureFresh(bench),
+      await measureLarge(bench),
       await measureWatch(bench),
     ])
     const lexing = `Cutting SQL into statements: ${median(measureLexing(lexingRounds)).toFixed(0)} MB/s (goal: >= 25), median of ${lexingRounds}, for 20 MB of inserts.`
@@ -126,6 +130,39 @@ async function measureFresh(bench: Bench): Promise<Row> {
   return { workload: 'fresh', oursMs, besideMs: psqlMs, peakMb, ratioGoal: 1 }
 }
 
+/** One file of 100 MB; psql sends each statement by itself. No round to warm up: it takes long enough. */
+async function measureLarge(bench: Bench): Promise<Row> {
+  const { admin, stop, psql } = bench
+  using workload = makeLargeFile()
+  const database = 'bench_large'
+  const ours = lockstep({ ...bench, workload }, database, '"outcome":"applied"')
+  const theirs = psql && psqlWith(bench, psql, database, workload.file, ['-1'])
+  const onEmpty = async (action: () => Promise<number>): Promise<number> => {
+    await admin(`create database ${database}`)
+    const measured = await action()
+    await admin(`drop database ${database} with (force)`)
+    return measured
+  }
+  const oursMs: number[] = []
+  const besideMs: number[] = []
+  for (let round = 0; round < largeRounds; round += 1) {
+    oursMs.push(await onEmpty(() => timeOf(ours, stop)))
+    if (theirs) besideMs.push(await onEmpty(() => timeOf(theirs, stop)))
+  }
+  using backend = new BackendMemory(database)
+  const peakMb = await highest(() => onEmpty(() => peakMbOf(ours, stop)))
+  return {
+    workload: '100 MB file',
+    oursMs,
+    besideMs: theirs && besideMs,
+    ratioGoal: 0.07,
+    peakMb,
+    peakGoalMb: 120,
+    ...(canMeasure ? { backendMb: backend.peakMb } : {}),
+    backendGoalMb: 10,
+  }
+}
+
 /** One large file, watched and not: what the second connection and the heartbeats cost. */
 async function measureWatch(bench: Bench): Promise<Row> {
   const { admin, stop } = bench
@@ -189,11 +226,17 @@ function lockstep(
   }
 }
 
-function psqlWith({ url }: Bench, psql: Psql, database: string, script: string): Program {
+function psqlWith(
+  { url }: Bench,
+  psql: Psql,
+  database: string,
+  script: string,
+  flags: readonly string[] = [],
+): Program {
   const { hostname, port, username, password } = new URL(url)
   return {
     command: psql.path,
-    args: ['-X', '-q', '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', '-f', script],
+    args: ['-X', '-q', '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', ...flags, '-f', script],
     env: {
       PGHOST: hostname,
       PGPORT: port,
@@ -226,12 +269,14 @@ ${lexing}
 - fresh: psql reads one script, with \`begin\`, the file, its history row and \`commit\` for each file, and
   goes on without a question; Lockstep locks, plans, fences, records and verifies.
 - with TLS: \`sslmode=require\`, a certificate of an elliptic curve.
-- 100 MB file: 500,000 inserts in one file, with a look from the second connection each half second and a
-  line each second, beside the same without any.
+- 100 MB file: 500,000 inserts in one file, beside \`psql -1 -f\`, which sends each statement by itself; of the
+  backend what it has for itself (RssAnon), without shared buffers.
+- a line a second: the same with a look from the second connection each half second and a line each second,
+  beside the same without any.
 - Peak memory is that of the Lockstep process (VmHWM; elsewhere than on Linux ru_maxrss), the highest of
   ${memoryRuns} runs of their own.
 
-To repeat: \`make bench\`; with more rounds \`BENCH_NO_OP_ROUNDS=31 BENCH_FRESH_ROUNDS=15 BENCH_WATCH_ROUNDS=9 make bench\`.
+To repeat: \`make bench\`; with more rounds \`BENCH_NO_OP_ROUNDS=31 BENCH_FRESH_ROUNDS=15 BENCH_WATCH_ROUNDS=9 BENCH_LARGE_ROUNDS=3 make bench\`.
 `
 }
 

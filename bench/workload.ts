@@ -48,10 +48,11 @@ export function largeText(rows: number): string {
 }
 
 /** A folder of one file of 100 MB. */
-export function makeLargeFile(): Disposable & { readonly dir: string } {
+export function makeLargeFile(): Disposable & { readonly dir: string; readonly file: string } {
   const dir = mkdtempSync(join(tmpdir(), 'lockstep-bench-'))
-  writeFileSync(join(dir, '0001_events.sql'), largeText(500_000))
-  return { dir, [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }) }
+  const file = join(dir, '0001_events.sql')
+  writeFileSync(file, largeText(500_000))
+  return { dir, file, [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }) }
 }
 
 function fileOf(index: number): { name: string; text: string } {

@@ -78,7 +78,7 @@ export const failures = {
   },
   FILE_CONTENT_INVALID: {
     exit: 1,
-    means: 'a file is not UTF-8, holds a NUL byte, or is larger than LOCKSTEP_MAX_FILE_SIZE',
+    means: 'a file is not UTF-8, holds a NUL byte, or is too large, or one of its statements is',
     todo: 'save it as UTF-8 text',
   },
   DIRECTIVE_UNKNOWN: {
@@ -221,6 +221,11 @@ export const failures = {
     exit: 75,
     means: 'somebody else wrote the ledger or took the lock while this run was under way',
     todo: 'run again: the plan is made anew',
+  },
+  FILE_CHANGED_MEANWHILE: {
+    exit: 75,
+    means: 'a large file was not the same when it was read again to be applied',
+    todo: 'run again when nobody writes to the folder; nothing of the file is kept',
   },
   RUNNER_WAIT_OVER: {
     exit: 75,

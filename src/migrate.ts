@@ -4,6 +4,7 @@ import { asFailure, Failure } from './errors.ts'
 import type { Outcome, Tell } from './events.ts'
 import { readFolder, type Folder } from './files/folder.ts'
 import { judge } from './judge.ts'
+import { readLargeFiles } from './large-files.ts'
 import { Losses } from './losses.ts'
 import { nothingFound, type Found } from './objections.ts'
 import { Patience } from './patience.ts'
@@ -91,6 +92,7 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
     const decision = decide(folder, ledger ?? nothingRecorded, nothingFound, config)
     return decision.kind === 'up-to-date' ? { decision, rows: ledger?.rows ?? [] } : undefined
   }
+  await readLargeFiles(folder, seen.ledger?.rows ?? [], config, tell, stop)
   const early = doneIn(seen.ledger)
   if (early) return await finish(trip, early, session)
   if (isEmpty(seen.ledger)) tellFound(await findObjects(session, config.schema), tell)

@@ -5,6 +5,7 @@ import type { FailureCode } from './errors.ts'
 import type { Directives } from './files/directives.ts'
 import { readFolder, type Folder, type Migration } from './files/folder.ts'
 import { splitStatements } from './files/statements.ts'
+import { readLargeFiles } from './large-files.ts'
 import { judge } from './judge.ts'
 import { nothingFound } from './objections.ts'
 import { describeAddress } from './postgres/address.ts'
@@ -58,6 +59,7 @@ export async function plan(
   const folder = await readFolder(config.dir, config.maxFileBytes)
   const { session, seen, address } = await connecting.result
   const { schema, phase } = config
+  await readLargeFiles(folder, seen.ledger?.rows ?? [], config, tell, stop)
   const isFirst = (seen.ledger?.rows.length ?? 0) === 0
   const found = isFirst ? await findObjects(session, schema) : nothingFound
   const decision = await judge(session, schema, folder, seen.ledger, found, config)
@@ -101,13 +103,13 @@ function worksOf({ baseline, covered, pending, takeOvers }: Plan): PlannedWork[]
 }
 
 function workOf(
-  { file, directives, meaning }: Migration,
+  { file, text, directives, meaning }: Migration,
   takeOvers: Plan['takeOvers'],
 ): PlannedWork {
   return {
     file,
     mode: directives.noTransaction ? 'statements' : 'transaction',
-    statements: meaning.statements.length,
+    statements: typeof text === 'string' ? meaning.statements.length : text.statementCount,
     covers: [],
     directives: wordsOf(directives),
     begunAs: takeOvers.find(({ to }) => to === file)?.from,

@@ -4,6 +4,7 @@ import { readFolder } from './files/folder.ts'
 import { judge } from './judge.ts'
 import { nothingFound } from './objections.ts'
 import type { Activity } from './postgres/activity.ts'
+import { readLargeFiles } from './large-files.ts'
 import { describeAddress } from './postgres/address.ts'
 import { Connecting } from './postgres/connect.ts'
 import { findObjects } from './postgres/found.ts'
@@ -37,6 +38,7 @@ export async function status(
   const { session, seen, address } = await connecting.result
   const { schema } = config
   const rows = seen.ledger?.rows ?? []
+  await readLargeFiles(folder, rows, config, tell, stop)
   const isLedger = seen.ledger !== undefined
   const found = rows.length === 0 ? await findObjects(session, schema) : nothingFound
 

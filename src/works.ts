@@ -1,10 +1,9 @@
 import type { Plan } from './decide.ts'
 import { Failure } from './errors.ts'
-import { placeBehind } from './files/bytes.ts'
 import { forMajor } from './files/dump.ts'
 import { noDirectives, type Directives } from './files/directives.ts'
-import { isError, type Finding } from './files/findings.ts'
-import { readScript } from './files/script.ts'
+import { isError, type PlacedFinding } from './files/findings.ts'
+import { scriptOf, type Text } from './files/text.ts'
 import type { Work } from './postgres/envelope.ts'
 
 export interface PlannedWork extends Work {
@@ -25,12 +24,12 @@ export function worksOf(plan: Plan, major = Infinity): PlannedWork[] {
   let { head } = plan
   const add = (
     file: string,
-    text: string,
+    text: Text,
     directives: Directives,
     { earns, how }: Pick<Work, 'earns' | 'how'>,
   ): void => {
-    const { findings, modes, notes, onlyRows, text: sent } = readScript(text, directives)
-    const problems = findings.filter(isError).map((finding) => said(file, text, finding))
+    const { findings, modes, notes, onlyRows, text: sent } = scriptOf(text, directives)
+    const problems = findings.filter(isError).map((finding) => said(file, finding))
     const { lockTimeoutMs = onlyRows ? 0 : undefined, statementTimeoutMs } = directives
     const timeouts = { lockTimeoutMs, statementTimeoutMs }
     works.push({ file, text: sent, modes, ...timeouts, earns, how, head, over, notes, problems })
@@ -55,7 +54,6 @@ export function refuseUnfit(works: readonly PlannedWork[]): void {
   throw new Failure('STATEMENT_REFUSED', first, [...others, ...more])
 }
 
-function said(file: string, text: string, { at, reason, remedy }: Finding): string {
-  const { line, column } = placeBehind(text.slice(0, at))
-  return `${file}:${line}:${column} ${reason}; ${remedy}`
+function said(file: string, { place, reason, remedy }: PlacedFinding): string {
+  return `${file}:${place.line}:${place.column} ${reason}; ${remedy}`
 }

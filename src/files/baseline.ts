@@ -1,9 +1,10 @@
 import { Failure } from '../errors.ts'
 import { printable } from '../printable.ts'
+import type { ReadText } from './content.ts'
 import { baselineForms, noDirectives } from './directives.ts'
 import type { Entry } from './entry.ts'
 import { placeBehind } from './bytes.ts'
-import { readDirectives, strayDirectives, type Directive } from './header.ts'
+import { readDirectives, strayDirectives, strayProblem, type Directive } from './header.ts'
 import { parseFileName, type FileName } from './name.ts'
 
 /** `baseline.sql`: builds an empty database in one go, in place of the files up to a version. */
@@ -21,10 +22,8 @@ export interface Baseline {
 export const baselineName = 'baseline.sql'
 
 /** @throws {Failure} DIRECTIVE_UNKNOWN, BASELINE_INVALID, FOLDER_EMPTY */
-export function readBaseline(
-  { text, checksum }: { readonly text: string; readonly checksum: string },
-  files: readonly FileName[],
-): Baseline {
+export function readBaseline({ text, checksum }: ReadText, files: readonly FileName[]): Baseline {
+  if (typeof text !== 'string') throw new Error('a baseline is read whole')
   const directives = readDirectives(text)
   const unknown = directives.find(({ word }) => !Object.hasOwn(baselineForms, word))
   if (unknown) {
@@ -36,9 +35,7 @@ export function readBaseline(
   const [stray] = strayDirectives(text)
   if (stray !== undefined) {
     const { line, column } = placeBehind(text.slice(0, stray))
-    throw invalid(
-      `${baselineName}:${line}:${column} a directive must stand in the comment lines that the file begins with`,
-    )
+    throw invalid(`${baselineName}:${line}:${column} ${strayProblem}`)
   }
   const heads = directives.filter(({ word }) => word === 'baseline')
   const version = /^[0-9]+$/.exec(heads[0]?.rest ?? '')?.[0]

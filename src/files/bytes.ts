@@ -2,13 +2,20 @@ import { isUtf8 } from 'node:buffer'
 
 /** Byte order marks of UTF-16. */
 const wideMarks = new Set(['fffe', 'feff'])
-const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf])
+export const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf])
 
-/** What stands in the way of reading bytes as text, or undefined; `at` is a byte offset. */
-export function byteProblem(bytes: Buffer): { at: number; what: string } | undefined {
+/**
+ * What stands in the way of reading bytes as text, or undefined; `at` is a byte offset.
+ *
+ * @param isStart - they are the first of a file
+ */
+export function byteProblem(
+  bytes: Buffer,
+  isStart = true,
+): { at: number; what: string } | undefined {
   const nul = bytes.indexOf(0)
   if (nul !== -1) {
-    const isWide = nul <= 1 || wideMarks.has(bytes.toString('hex', 0, 2))
+    const isWide = isStart && (nul <= 1 || wideMarks.has(bytes.toString('hex', 0, 2)))
     const what = isWide ? 'a NUL byte (a UTF-16 file?)' : 'a NUL byte'
     return { at: nul, what }
   }

@@ -1,24 +1,15 @@
-import { hash } from 'node:crypto'
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  realpathSync,
-} from 'node:fs'
+import { existsSync, readdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Failure, type FailureCode } from '../errors.ts'
 import { printable } from '../printable.ts'
-import { byteProblem, placeOfByte, toText } from './bytes.ts'
 import { baselineName, readBaseline, type Baseline } from './baseline.ts'
+import { readText, type ReadText } from './content.ts'
 import { lineOf, versionProblem } from './directives.ts'
 import { compareNames, mendedName, parseFileName, shellWord, type FileName } from './name.ts'
-import { SqlFile, type Migration, type Text } from './sql-file.ts'
+import { reasonOf } from './reason.ts'
+import { SqlFile, type Migration } from './sql-file.ts'
+import { headerOf } from './text.ts'
 
 export type { Migration }
 
@@ -29,9 +20,6 @@ export interface Folder {
   readonly baseline: Baseline | undefined
   readonly warnings: readonly string[]
 }
-
-/** The longest string of V8 is a little longer. */
-const longestText = 500 * 2 ** 20
 
 /**
  * Reads a folder of SQL files whole, before anything is done with any of them. In turns with
@@ -131,68 +119,22 @@ async function readTexts(
   files: readonly string[],
   maxBytes: number,
   warnings: string[],
-): Promise<Map<string, Text>> {
-  const texts = new Map<string, Text>()
+): Promise<Map<string, ReadText>> {
+  const texts = new Map<string, ReadText>()
   const problems: string[] = []
   for (const [index, file] of files.entries()) {
     if (index % filesAtATime === 0) await nextTurn()
-    const bytes = readBytes(`${base}/${file}`, file, maxBytes)
-    const problem = typeof bytes === 'string' ? bytes : contentProblem(bytes, file)
-    if (typeof bytes === 'string' || problem !== undefined) {
-      problems.push(problem ?? '')
+    const found = await readText(`${base}/${file}`, file, maxBytes)
+    if (typeof found === 'string') {
+      problems.push(found)
       continue
     }
-    const { text, hadByteOrderMark } = toText(bytes)
-    if (hadByteOrderMark) warnings.push(`${file} begins with a byte order mark, which is left out`)
-    texts.set(file, { text, checksum: hash('sha256', bytes, 'hex') })
+    if (found.hadByteOrderMark)
+      warnings.push(`${file} begins with a byte order mark, which is left out`)
+    texts.set(file, found)
   }
   if (problems.length > 0) throw report('FILE_CONTENT_INVALID', problems)
   return texts
-}
-
-/** The bytes, or why they are too many. */
-function readBytes(path: string, file: string, maxBytes: number): Buffer | string {
-  try {
-    // Non-blocking: to open a FIFO would wait for a writer, for ever.
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-    try {
-      const stat = fstatSync(fd)
-      if (!stat.isFile()) throw new Failure('FILE_UNREADABLE', `${file} is not a regular file`)
-      if (stat.size > longestText) {
-        return `${file} has ${stat.size} bytes, more than this release can send (${longestText})`
-      }
-      if (stat.size > maxBytes) {
-        return `${file} has ${stat.size} bytes, more than LOCKSTEP_MAX_FILE_SIZE allows (${maxBytes})`
-      }
-      return readWhole(fd, stat.size)
-    } finally {
-      closeSync(fd)
-    }
-  } catch (error) {
-    if (error instanceof Failure) throw error
-    throw new Failure('FILE_UNREADABLE', `cannot read ${file}: ${reasonOf(error)}`)
-  }
-}
-
-/** Where small files are read to, one after another: a buffer for each would be a lot of garbage. */
-const scratch = Buffer.allocUnsafeSlow(2 ** 16)
-
-/** The bytes, until the next call: small files share their place. */
-function readWhole(fd: number, size: number): Buffer {
-  // There are file systems that do not tell a size.
-  if (size === 0 || size > scratch.length) return readFileSync(fd)
-  let at = 0
-  for (let read = size; read > 0 && at < size; at += read) {
-    read = readSync(fd, scratch, at, size - at, null)
-  }
-  return scratch.subarray(0, at)
-}
-
-function contentProblem(bytes: Buffer, file: string): string | undefined {
-  const problem = byteProblem(bytes)
-  if (problem === undefined) return undefined
-  const { line, column } = placeOfByte(bytes, problem.at)
-  return `${file}:${line}:${column} holds ${problem.what}, at byte ${problem.at}`
 }
 
 /** All that is wrong with directives in one report. */
@@ -201,7 +143,7 @@ function refuseDirectives(files: readonly SqlFile[], baseline: Baseline | undefi
   const versions = new Set([...files, ...covers].map(({ version }) => version))
   const found = files.flatMap(({ file, version, text, directives, problems }) => {
     const what = versionProblem(directives, version, versions)
-    const place = { line: lineOf(text, 'breaks-before'), column: 1 }
+    const place = { line: lineOf(headerOf(text), 'breaks-before'), column: 1 }
     const more = what === undefined ? [] : [{ ...place, kind: 'invalid' as const, what }]
     return [...problems, ...more].map((problem) => ({ file, ...problem }))
   })
@@ -213,7 +155,7 @@ function refuseDirectives(files: readonly SqlFile[], baseline: Baseline | undefi
   )
 }
 
-function textOf(texts: ReadonlyMap<string, Text>, file: string): Text {
+function textOf(texts: ReadonlyMap<string, ReadText>, file: string): ReadText {
   const text = texts.get(file)
   if (text === undefined) throw new Error('a listed file was not read')
   return text
@@ -224,15 +166,4 @@ function report(code: FailureCode, problems: readonly string[], more?: readonly 
   const [first = '', ...others] = problems
   const advice = more ?? new Failure(code, '').more
   return new Failure(code, first, [...others, ...advice])
-}
-
-function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-  const reasons: Record<string, string> = {
-    ENOENT: 'there is no such path',
-    ENOTDIR: 'it is not a folder',
-    EACCES: 'permission denied',
-    ELOOP: 'its links go round in a circle',
-  }
-  return reasons[code] ?? code
 }

@@ -29,10 +29,16 @@ export function readDirectives(text: string): Directive[] {
   return directives
 }
 
-/** Where comments in the form of a directive stand too low to be one: offsets in code units. */
-export function strayDirectives(text: string): number[] {
+export const strayProblem = 'a directive must stand in the comment lines that the file begins with'
+
+/**
+ * Where comments in the form of a directive stand too low to be one: offsets in code units.
+ *
+ * @param isStart - the text begins where the file does
+ */
+export function strayDirectives(text: string, isStart = true): number[] {
   if (!/lockstep:/i.test(text)) return []
-  const header = /^(?:[ \t\f\v]*(?:--[^\r\n]*)?(?:\r\n|\r|\n|$))*/.exec(text)?.[0].length ?? 0
+  const header = isStart ? headerLength(text) : 0
   if (!/--\s*lockstep:/i.test(text.slice(header))) return []
   const found: number[] = []
   const lexer = new Lexer(text, header)
@@ -45,4 +51,9 @@ export function strayDirectives(text: string): number[] {
     }
   }
   return found
+}
+
+/** Of the lines that hold comments only. */
+function headerLength(text: string): number {
+  return /^(?:[ \t\f\v]*(?:--[^\r\n]*)?(?:\r\n|\r|\n|$))*/.exec(text)?.[0].length ?? 0
 }

@@ -1,39 +1,36 @@
+import type { ReadText } from './content.ts'
 import { readFileDirectives, type DirectiveProblem, type Directives } from './directives.ts'
 import type { Entry } from './entry.ts'
-import { meaningOf, type Meaning } from './meaning.ts'
+import type { Meaning } from './meaning.ts'
 import type { FileName } from './name.ts'
+import { headerOf, meaningOfText, type Text } from './text.ts'
 
-/** One SQL file, read once: what is hashed is what is sent. */
+/** One SQL file: what is hashed is what is sent. */
 export interface Migration extends Entry {
-  readonly text: string
-}
-
-export interface Text {
-  readonly text: string
-  readonly checksum: string
+  readonly text: Text
 }
 
 export class SqlFile implements Migration {
   readonly file: string
   readonly version: bigint
-  readonly text: string
+  readonly text: Text
   readonly checksum: string
   readonly directives: Directives
-  /** What is wrong with its directives. */
+  /** What is wrong with its directives; of a large file, with those above its first statement. */
   readonly problems: readonly DirectiveProblem[]
   #meaning: Meaning | undefined
 
-  constructor({ file, version }: FileName, { text, checksum }: Text) {
+  constructor({ file, version }: FileName, { text, checksum }: ReadText) {
     this.file = file
     this.version = version
     this.text = text
     this.checksum = checksum
-    const { directives, problems } = readFileDirectives(text)
+    const { directives, problems } = readFileDirectives(headerOf(text))
     this.directives = directives
     this.problems = problems
   }
 
   get meaning(): Meaning {
-    return (this.#meaning ??= meaningOf(this.text))
+    return (this.#meaning ??= meaningOfText(this.text))
   }
 }

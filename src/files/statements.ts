@@ -124,6 +124,10 @@ export function tokensOf(text: string, { start, end }: Statement, most = Infinit
 }
 
 /** ASCII only: PostgreSQL leaves other letters as they are in UTF-8. */
-function upper(word: string): string {
-  return word.replace(/[a-z]+/g, (letters) => letters.toUpperCase())
+export function upper(word: string): string {
+  for (let at = 0; at < word.length; at += 1) {
+    if (word.charCodeAt(at) >= 128)
+      return word.replace(/[a-z]+/g, (letters) => letters.toUpperCase())
+  }
+  return word.toUpperCase()
 }

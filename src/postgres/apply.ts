@@ -1,8 +1,10 @@
 import { Failure } from '../errors.ts'
-import { codePoints, placeOfByte, placeOfCodePoint } from '../files/bytes.ts'
+import { codePoints, placeBehind, placeOfByte, placeOfCodePoint } from '../files/bytes.ts'
+import { sizeOf } from '../files/text.ts'
 import { borrow } from './borrowed.ts'
-import { envelope, type Terms, type Work } from './envelope.ts'
+import { envelope, labelOf, type Terms, type Work } from './envelope.ts'
 import { ledgerStates } from './ledger-format.ts'
+import { sendInPieces, type Sent } from './pieces.ts'
 import { ServerError } from './server-error.ts'
 import type { Session } from './session.ts'
 import { serverMajor } from './settings.ts'
@@ -47,13 +49,15 @@ export async function* applyAll(
   const send = (work: Work): void => {
     const landed = apply(on, work, terms)
     landed.catch(ignore)
-    flights.push({ landed, characters: work.text.length })
-    inFlight += work.text.length
+    // A large one counts for more than the window: it goes alone.
+    const characters = sizeOf(work.text)
+    flights.push({ landed, characters })
+    inFlight += characters
     sent += 1
   }
   const fits = (work: Work): boolean =>
     flights.length === 0 ||
-    (flights.length < most && inFlight + work.text.length <= window.characters)
+    (flights.length < most && inFlight + sizeOf(work.text) <= window.characters)
 
   try {
     for (const work of works) {
@@ -74,7 +78,8 @@ export async function* applyAll(
 /**
  * Runs a text and writes its ledger rows in one transaction, which is one message: any error drops
  * everything behind it, so COMMIT is reached only behind all the rest. In messages of their own, a
- * cancel that lands on BEGIN would let the text run in autocommit.
+ * cancel that lands on BEGIN would let the text run in autocommit. A large text goes in pieces, none
+ * of which runs outside of the transaction.
  *
  * @param passes - errors that the caller knows what to do with
  */
@@ -85,30 +90,34 @@ export async function apply(
   passes: (error: ServerError) => boolean = () => false,
 ): Promise<number> {
   const borrowed = terms.pooler === 'allow' ? await borrow(on, work.modes) : undefined
-  const { prefix, suffix } = envelope(work, terms, serverMajor(on), borrowed)
-  try {
-    const { tags, status, warnings } = await on.execute(prefix + work.text + suffix, Infinity)
-    if (tags.at(-1) === 'COMMIT' && status === 'I') return warnings
-    throw new Failure(
-      'LEDGER_DAMAGED',
-      `${work.file} ended with ${tags.at(-1)} in state ${status}, not with COMMIT`,
-    )
-  } catch (error) {
-    if (error instanceof ServerError && passes(error)) throw error
-    throw explain(error, work, terms, prefix, on)
-  }
+  const { text } = work
+  const around = envelope(work, terms, serverMajor(on), borrowed)
+  const explained = (error: unknown, sent: Sent): unknown =>
+    error instanceof ServerError && passes(error) ? error : explain(error, work, terms, sent, on)
+  const { tags, status, warnings } =
+    typeof text === 'string'
+      ? await on.execute(around.prefix + text + around.suffix, Infinity).catch((error: unknown) => {
+          throw explained(error, sentWhole(work, text, around.prefix))
+        })
+      : await sendInPieces(on, text, around, labelOf(work), explained)
+  if (tags.at(-1) === 'COMMIT' && status === 'I') return warnings
+  throw new Failure(
+    'LEDGER_DAMAGED',
+    `${work.file} ended with ${tags.at(-1)} in state ${status}, not with COMMIT`,
+  )
 }
 
-/**
- * What failed, told by its place in the file.
- *
- * @param prefix - what was sent before the text
- */
+/** A text that went in one message, with its place in the file. */
+export function sentWhole({ step }: Work, text: string, before: string): Sent {
+  return { text, before, begins: placeBehind(step?.lead ?? '') }
+}
+
+/** What failed, told by its place in the file. */
 export function explain(
   error: unknown,
   work: Work,
   terms: Terms,
-  prefix: string,
+  sent: Sent,
   on: Session,
 ): unknown {
   if (error instanceof Failure && error.code === 'COPY_REFUSED') {
@@ -123,6 +132,7 @@ export function explain(
       return new Failure('LEDGER_MOVED', `${work.file}: ${said}`)
     case ledgerStates.rowGone:
     case ledgerStates.notFinished:
+    case '25P01': // no transaction where only one can have been ended
       return new Failure(
         'TRANSACTION_ENDED',
         `${work.file} ended its transaction, or changed the ledger`,
@@ -145,14 +155,14 @@ export function explain(
       // The chain: the row before is not there, or somebody has written behind it.
       if (error.table === `${terms.schema}.ledger` || error.table === `${terms.schema}.step`)
         return new Failure('LEDGER_MOVED', `${work.file}: ${said}`)
-      return sqlFailure(error, work, prefix, on)
+      return sqlFailure(error, work, sent, on)
     default:
-      return sqlFailure(error, work, prefix, on)
+      return sqlFailure(error, work, sent, on)
   }
 }
 
-function sqlFailure(error: ServerError, work: Work, prefix: string, on: Session): Failure {
-  return new Failure('SQL_FAILED', `${work.file}${whereAndWhat(error, work, prefix, on)}`, [
+function sqlFailure(error: ServerError, work: Work, sent: Sent, on: Session): Failure {
+  return new Failure('SQL_FAILED', `${work.file}${whereAndWhat(error, work, sent, on)}`, [
     kept(work),
     ...new Failure('SQL_FAILED', '').more,
   ])
@@ -169,25 +179,21 @@ function kept({ step }: Work): string {
 /** PostgreSQL counts code points from the start of the message, but bytes where it knows no encoding. */
 function whereAndWhat(
   { position, said, sqlState }: ServerError,
-  { text, step }: Work,
-  prefix: string,
+  { step }: Work,
+  { before, text, begins }: Sent,
   on: Session,
 ): string {
-  const lead = step?.lead ?? ''
   // Of some errors PostgreSQL tells no place; of a single statement it is known all the same.
   if (position === undefined) {
-    if (step === undefined) return ` ${said}`
-    const { line, column } = placeOfCodePoint(lead, codePoints(lead))
-    return `:${line}:${column} ${said}`
+    return step === undefined ? ` ${said}` : `:${begins.line}:${begins.column} ${said}`
   }
   const inBytes = on.frames.parameters.get('server_encoding') === 'SQL_ASCII'
   const length = inBytes ? (part: string) => Buffer.byteLength(part) : codePoints
-  const at = position - 1 - length(prefix)
-  const whole = lead + text
-  const from = Math.max(at, 0) + length(lead)
-  const { line, column } = inBytes
-    ? placeOfByte(Buffer.from(whole), from)
-    : placeOfCodePoint(whole, from)
+  const at = position - 1 - length(before)
+  const from = Math.max(at, 0)
+  const found = inBytes ? placeOfByte(Buffer.from(text), from) : placeOfCodePoint(text, from)
+  const line = begins.line + found.line - 1
+  const column = found.line === 1 ? begins.column + found.column - 1 : found.column
   // The error is in what stands behind the text: something in the text reaches that far.
   const isBehind = at >= length(text)
   const what = isBehind

@@ -1,5 +1,6 @@
 import { digestsOf } from '../changes.ts'
 import type { Entry } from '../files/entry.ts'
+import type { Text } from '../files/text.ts'
 import { giveBack, type Borrowed } from './borrowed.ts'
 import { ledgerStates } from './ledger-format.ts'
 import type { Pooler } from './pooler.ts'
@@ -10,7 +11,7 @@ import { sessionSettings, startSettings } from './settings.ts'
 export interface Work {
   /** Name of the file for people, and for `pg_stat_activity`. */
   readonly file: string
-  readonly text: string
+  readonly text: Text
   /** Of the transaction, `ISOLATION LEVEL SERIALIZABLE` for example; mostly none. */
   readonly modes: string
   /** Undefined for those of the run. */
@@ -52,6 +53,16 @@ export interface Terms {
   readonly mayCommitItself: boolean
 }
 
+export interface Envelope {
+  readonly prefix: string
+  readonly suffix: string
+}
+
+/** In front of a message, for `pg_stat_activity`. */
+export function labelOf({ file }: Work): string {
+  return `/* lockstep ${file} */`
+}
+
 /**
  * What stands before and behind the text. The resets keep what a file leaves behind (settings,
  * role, cursors, prepared statements, temporary tables) from the next file and from our own
@@ -60,12 +71,7 @@ export interface Terms {
  *
  * @param borrowed - the session, whose transaction has been begun already
  */
-export function envelope(
-  work: Work,
-  terms: Terms,
-  major: number,
-  borrowed?: Borrowed,
-): { prefix: string; suffix: string } {
+export function envelope(work: Work, terms: Terms, major: number, borrowed?: Borrowed): Envelope {
   const ledger = identifier(terms.schema)
   const care =
     borrowed === undefined
@@ -75,7 +81,7 @@ export function envelope(
   const last = work.head + work.earns.length
   const opens = work.earns.map((file, index) => openCall(file, work.head + index, work, terms))
   const prefix = [
-    `/* lockstep ${work.file} */${care.begin}${care.reset}${care.before}`,
+    `${labelOf(work)}${care.begin}${care.reset}${care.before}`,
     timeouts(work, terms),
     ...opens,
     ...stepOpens(work, terms),

@@ -4,6 +4,7 @@ import { compareNames } from '../../src/files/name.ts'
 import type { LedgerRow, Recorded, Step } from '../../src/recorded.ts'
 import { coverOf, fileOf } from './decision.ts'
 import type { Random } from './random.ts'
+import { smallText } from './small-text.ts'
 
 /** Gives texts that no other file has. */
 type NewText = () => string
@@ -85,8 +86,8 @@ const changes = {
     return replaced(
       base,
       random,
-      ({ text, directives }) => [
-        fileOf(nameOf(freeVersion(base, random), random), text, directives),
+      (file) => [
+        fileOf(nameOf(freeVersion(base, random), random), smallText(file), file.directives),
       ],
       isBegun ? ({ file }) => begun.has(file) : undefined,
     )
@@ -97,23 +98,25 @@ const changes = {
     return replaced(
       base,
       random,
-      ({ file, text, directives }) => {
+      (file) => {
         // Of several statements only the last, since the others may be done.
-        const begin = text.split('.').slice(0, -1)
-        return [fileOf(file, [...begin, newText()].join('.'), directives)]
+        const begin = smallText(file).split('.').slice(0, -1)
+        return [fileOf(file.file, [...begin, newText()].join('.'), file.directives)]
       },
       ({ file }) => !applied.has(file),
     )
   },
   cosmetic: ({ base, random }: Making) =>
-    replaced(base, random, ({ file, text, directives }) => [
-      fileOf(file, text.endsWith("'") ? text.replace(/'+$/, '') : `${text}'`, directives),
-    ]),
+    replaced(base, random, (file) => {
+      const text = smallText(file)
+      const other = text.endsWith("'") ? text.replace(/'+$/, '') : `${text}'`
+      return [fileOf(file.file, other, file.directives)]
+    }),
   breaks: ({ base, random }: Making) =>
-    replaced(base, random, ({ file, text, version, directives }) => {
-      const versions = base.files.map((f) => f.version).filter((each) => each <= version)
+    replaced(base, random, (file) => {
+      const versions = base.files.map((f) => f.version).filter((each) => each <= file.version)
       const breaksBefore = random.oneIn(2) ? undefined : random.pick(versions)
-      return [fileOf(file, text, { ...directives, breaksBefore })]
+      return [fileOf(file.file, smallText(file), { ...file.directives, breaksBefore })]
     }),
   squash: ({ base, random }: Making) => {
     const upto = base.files[random.below(base.files.length)]?.version

@@ -28,6 +28,7 @@ test('a retry helps after what is temporary, and after nothing else', () => {
     'CONNECTION_LOST',
     'LOCK_TIMEOUT',
     'LEDGER_MOVED',
+    'FILE_CHANGED_MEANWHILE',
     'RUNNER_WAIT_OVER',
     'DEADLINE_OVER',
     'INTERRUPTED',
