@@ -30,8 +30,15 @@ async function ledgerNames(db: Database): Promise<string[]> {
   return rows.map(({ name }) => name)
 }
 
+/** Of the session behind the last `applyFolder`. */
+let lastStatus: string | undefined
+
 /** Applies the first file of a folder without asking whether it may be applied. */
-async function applyFolder(db: Database, path: string): Promise<void> {
+async function applyFolder(
+  db: Database,
+  path: string,
+  meanwhile: () => void = () => undefined,
+): Promise<void> {
   const { files } = await readFolder(path, 2 ** 30)
   const [migration] = files
   assert.ok(migration)
@@ -59,7 +66,11 @@ async function applyFolder(db: Database, path: string): Promise<void> {
     statementTimeoutMs: 0,
     mayCommitItself: true,
   } as const
-  for await (const _ of applyAll(session, [work], terms, () => undefined));
+  try {
+    for await (const _ of applyAll(session, [work], terms, meanwhile));
+  } finally {
+    lastStatus = session.frames.status
+  }
 }
 
 for (const pooler of ['refuse', 'allow']) {
@@ -264,6 +275,17 @@ for (const [what, change] of [
     assert.ok(await hasRows(db, 'b'))
   })
 }
+
+test('a large file that has changed leaves no transaction open', async () => {
+  await using db = await freshDatabase()
+  using folder = folderOf({ '0001_a.sql': text })
+  const path = join(folder.path, '0001_a.sql')
+  await failureIn(
+    'FILE_CHANGED_MEANWHILE',
+    applyFolder(db, folder.path, () => appendFileSync(path, ';')),
+  )
+  assert.equal(lastStatus, 'I')
+})
 
 test('a large file that is applied already is read for its checksum alone', async () => {
   await using db = await freshDatabase()
