@@ -1,6 +1,6 @@
 import { Failure } from '../errors.ts'
 import { printable } from '../printable.ts'
-import type { ReadText } from './content.ts'
+import type { ReadText } from './text.ts'
 import { baselineForms, noDirectives } from './directives.ts'
 import type { Entry } from './entry.ts'
 import { placeBehind } from './bytes.ts'

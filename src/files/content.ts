@@ -7,13 +7,7 @@ import { openToRead } from './chunks.ts'
 import { readFileDirectives } from './directives.ts'
 import { largeBytes, LargeText } from './large.ts'
 import { reasonOf } from './reason.ts'
-import type { Text } from './text.ts'
-
-export interface ReadText {
-  readonly text: Text
-  readonly checksum: string
-  readonly hadByteOrderMark: boolean
-}
+import type { ReadText } from './text.ts'
 
 /**
  * The text, or what is wrong with it.

@@ -1,9 +1,8 @@
-import type { ReadText } from './content.ts'
 import { readFileDirectives, type DirectiveProblem, type Directives } from './directives.ts'
 import type { Entry } from './entry.ts'
 import type { Meaning } from './meaning.ts'
 import type { FileName } from './name.ts'
-import { headerOf, meaningOfText, type Text } from './text.ts'
+import { headerOf, meaningOfText, type ReadText, type Text } from './text.ts'
 
 /** One SQL file: what is hashed is what is sent. */
 export interface Migration extends Entry {

@@ -8,6 +8,12 @@ import type { Stretch } from './stretches.ts'
 /** Of a small file the text itself. */
 export type Text = string | LargeText
 
+export interface ReadText {
+  readonly text: Text
+  readonly checksum: string
+  readonly hadByteOrderMark: boolean
+}
+
 /**
  * The statements of a text, each with its place, in one way for small files and large ones. Of a large
  * file a stretch is good for what is done at once: whoever does much with many lets others have a turn

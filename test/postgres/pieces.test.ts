@@ -115,7 +115,6 @@ for (const [what, before, wrong, place] of [
     '',
   ],
   ['a syntax error', manyRows('b'), 'selekt 1;', '10002:1'],
-  ['an open quote at the end', manyRows('b'), `select 'open\n`, '10002:8'],
   ['an open parenthesis at the end', manyRows('b'), `select (\n`, '10003:1'],
 ] as const) {
   test(`nothing is kept of a large file with an error, whose place is that of the file: ${what}`, async () => {
@@ -135,17 +134,57 @@ for (const [what, before, wrong, place] of [
   })
 }
 
-for (const [what, text, code] of [
-  ['from the client', 'copy b from stdin;\n', 'COPY_REFUSED'],
-  ['to the client', 'copy (select generate_series(1, 100000)) to stdout;', 'COPY_REFUSED'],
+for (const [what, text] of [
+  ['from the client', 'copy b from stdin;\n'],
+  ['to the client', 'copy (select generate_series(1, 100000)) to stdout;'],
 ] as const) {
   test(`COPY in the middle of a large file keeps nothing of it: ${what}`, async () => {
     await using db = await freshDatabase()
-    const ran = await migrateFiles(db, { '0001_a.sql': `${manyRows('b')}${text}${fillers(10)}` })
-    assertFailed(ran, 1, code, '0001_a.sql')
+    using folder = folderOf({ '0001_a.sql': `${manyRows('b')}${text}${fillers(10)}` })
+    await failureIn('COPY_REFUSED', applyFolder(db, folder.path))
     assert.equal(await exists(db, 'b'), false)
   })
 }
+
+for (const [what, wrong, place] of [
+  ['COMMIT', 'commit;\n', '10002:1'],
+  ['COPY from the client', 'copy b from stdin;\n', '10002:1'],
+  ['CREATE INDEX CONCURRENTLY', 'create index concurrently on b (id);\n', '10002:1'],
+  ['an open quote', `select 'open\n`, '10002:8'],
+] as const) {
+  test(`what cannot run in a large file is refused before anything runs: ${what}`, async () => {
+    await using db = await freshDatabase()
+    const ran = await migrateFiles(db, {
+      '0001_a.sql': 'create table a ();',
+      '0002_b.sql': `${manyRows('b')}${wrong}${fillers(2).replaceAll("'", '')}`,
+    })
+    assertFailed(ran, 1, 'STATEMENT_REFUSED', `0002_b.sql:${place} `)
+    assert.equal(await exists(db, 'a'), false)
+  })
+}
+
+test('a large file in BEGIN and COMMIT of its own is one transaction, with its modes and time-outs', async () => {
+  await using db = await freshDatabase()
+  const text = `-- lockstep: lock-timeout 7s
+    begin isolation level repeatable read;
+    ${manyRows('b')}create table said as select current_setting('transaction_isolation') as level,
+      current_setting('lock_timeout') as lock; commit;`
+  const ran = await migrateFiles(db, { '0001_a.sql': text })
+  assertSucceeded(ran, '1 file applied', 'its own BEGIN and COMMIT are left out')
+  assert.deepEqual(await db.sql('select level, lock from said'), [
+    { level: 'repeatable read', lock: '7s' },
+  ])
+  assert.ok(await hasRows(db, 'b'))
+})
+
+test('a large file without a transaction runs statement by statement', async () => {
+  await using db = await freshDatabase()
+  const text = `-- lockstep: no-transaction\n-- ${'x'.repeat(2 ** 20)}
+    create table b (id int);\ncreate index concurrently b_id on b (id);\nselect nmae;`
+  const ran = await migrateFiles(db, { '0001_a.sql': text })
+  assertFailed(ran, 1, 'SQL_FAILED', '0001_a.sql:5:8 ', 'statements 1 to 2 of 3 of this file')
+  assert.ok(await exists(db, 'b_id'))
+})
 
 // Not through the program, which may refuse these before: what stands here is the last line.
 for (const [what, ends, kept] of [

@@ -35,10 +35,10 @@ export function nextImage(
 
 /** `1_a=t1 2_b=t2!<1 baseline:2:1_a`, as `folderOf` reads it. */
 export function lineOfImage({ files, baseline }: Folder): string {
-  const names = files.map(({ file, text, directives }) => {
-    const { afterRollout, noTransaction, breaksBefore } = directives
+  const names = files.map((one) => {
+    const { afterRollout, noTransaction, breaksBefore } = one.directives
     const marks = `${afterRollout ? '!' : ''}${noTransaction ? '&' : ''}`
-    return `${file}=${text}${marks}${breaksBefore === undefined ? '' : `<${breaksBefore}`}`
+    return `${one.file}=${smallText(one)}${marks}${breaksBefore === undefined ? '' : `<${breaksBefore}`}`
   })
   const covers = baseline?.covers?.map(({ file }) => file).join(',')
   const last = baseline && `baseline:${baseline.upto}${covers === undefined ? '' : `:${covers}`}`

@@ -10,6 +10,7 @@ import { worksOf } from '../../src/works.ts'
 import { lineOfDecision } from '../support/decision.ts'
 import { randomOf, testSeed, type Random } from '../support/random.ts'
 import { lineOfImage, nextImage } from '../support/releases.ts'
+import { smallText } from '../support/small-text.ts'
 
 // One database, and a random sequence of images that are released on it: later ones, older ones,
 // hotfixes, late branches, merges, renumbered, deleted and edited files, squashes, each in a phase.
@@ -124,7 +125,8 @@ function checkOnce({ files, baseline }: Folder, rows: readonly LedgerRow[], plan
     byName.get(file)?.meanings.includes(meaning.file) === true
   const taken = new Set(files.filter(isOwn).map(({ file }) => file))
   const free = files.filter((file) => file.meaning.statements.length > 0 && !isOwn(file))
-  for (const { meaning, text } of free) {
+  for (const one of free) {
+    const { meaning } = one
     const isSame = (other: Migration): boolean => other.meaning.file === meaning.file
     const spare = rows.filter(
       ({ name, meanings }) => meanings.includes(meaning.file) && !taken.has(name),
@@ -133,7 +135,7 @@ function checkOnce({ files, baseline }: Folder, rows: readonly LedgerRow[], plan
     // One whose name was given to another is left alone until its phase.
     const due = rest.filter(({ file }) => !byName.has(file))
     const runs = [...plan.pending, ...plan.later].filter(isSame).length
-    if (runs !== due.length) throw new Broken('once', `${text} runs ${runs} times`)
+    if (runs !== due.length) throw new Broken('once', `${smallText(one)} runs ${runs} times`)
   }
 }
 
