@@ -25,6 +25,8 @@ try {
     previous: index,
     name,
     checksum: hash('sha256', text),
+    meanings: ['0'.repeat(64)],
+    breaksBefore: null,
     over: [],
     finished: true,
     flushed: true,
@@ -37,6 +39,8 @@ try {
     user: 'rehearsal',
     format: '1.0',
     rows: JSON.stringify(rows),
+    steps: '[]',
+    hasSucceeded: 't',
   }))
 
   const program = new Program(dist)

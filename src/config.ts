@@ -1,6 +1,7 @@
 import { cleanEnv, EnvError, makeExactValidator } from 'envalid'
 import { Failure } from './errors.ts'
 import { nearest } from './nearest.ts'
+import { phases, type Phase } from './phases.ts'
 import { readAddress, type Address } from './postgres/address.ts'
 import type { Pooler } from './postgres/pooler.ts'
 
@@ -20,6 +21,7 @@ export interface Config {
   readonly heartbeatMs: number
   readonly outOfOrder: 'refuse' | 'allow'
   readonly baseline: 'auto' | 'ignore'
+  readonly phase: Phase | undefined
   readonly pooler: Pooler
   readonly maxFileBytes: number
   readonly warnings: readonly string[]
@@ -95,6 +97,10 @@ export const variables = {
     'auto',
     'ignore',
   )({ desc: 'or `ignore`: run the files as they are, empty database or not' }),
+  LOCKSTEP_PHASE: oneOf(
+    'none',
+    ...phases,
+  )({ desc: '`before-rollout`, `after-rollout`, `all`: which files of a release are due' }),
   LOCKSTEP_POOLER: oneOf(
     'refuse',
     'session',
@@ -137,6 +143,7 @@ export const defaults: Readonly<Record<VariableName, string>> = {
   LOCKSTEP_HEARTBEAT: '10s',
   LOCKSTEP_OUT_OF_ORDER: 'refuse',
   LOCKSTEP_BASELINE: 'auto',
+  LOCKSTEP_PHASE: 'none',
   LOCKSTEP_POOLER: 'refuse',
   LOCKSTEP_MAX_FILE_SIZE: '1GiB',
   LOCKSTEP_LOG_FORMAT: 'auto',
@@ -191,6 +198,7 @@ export function readConfig(environment: Env): Config {
     heartbeatMs: Math.max(values.LOCKSTEP_HEARTBEAT, 100),
     outOfOrder: values.LOCKSTEP_OUT_OF_ORDER,
     baseline: values.LOCKSTEP_BASELINE,
+    phase: values.LOCKSTEP_PHASE === 'none' ? undefined : values.LOCKSTEP_PHASE,
     pooler: values.LOCKSTEP_POOLER,
     maxFileBytes: values.LOCKSTEP_MAX_FILE_SIZE,
     warnings: [...read.warnings, ...names.warnings, ...cutWaits(env, values)],
@@ -209,6 +217,12 @@ function cutWaits(
 }
 
 const waits = ['LOCKSTEP_CONNECT_WAIT', 'LOCKSTEP_RUNNER_WAIT', 'LOCKSTEP_RETRY_WAIT'] as const
+
+/** What a command without a database needs; of the address nothing is asked. */
+export function readFolderConfig(environment: Env): Pick<Config, 'dir' | 'maxFileBytes'> {
+  const own = Object.entries(environment).filter(([name]) => name.startsWith('LOCKSTEP_'))
+  return readConfig({ ...Object.fromEntries(own), DATABASE_URL: 'postgres://none@localhost/none' })
+}
 
 /** How to log, as far as the environment can be read: its own mistakes must be told somehow. */
 export function readLogConfig(environment: Env): LogConfig {

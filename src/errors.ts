@@ -11,6 +11,11 @@ export const failures = {
     means: 'a variable, a flag or the address of the database is missing, unknown or malformed',
     todo: 'mend what is named above and run again',
   },
+  ADOPT_INVALID: {
+    exit: 64,
+    means: 'what lockstep adopt is to take over is not there',
+    todo: 'look with lockstep status what there is, and name that',
+  },
   FOLDER_UNREADABLE: {
     exit: 64,
     means: 'the folder of SQL files is missing, not a folder, or may not be read',
@@ -51,6 +56,11 @@ export const failures = {
     means: 'a connection pooler stands between, so a lock may stay on another client’s session',
     todo: 'use the address of the server itself, or read docs/poolers.md and set LOCKSTEP_POOLER',
   },
+  PHASE_UNSET: {
+    exit: 64,
+    means: 'files wait for the phase after the rollout, and the run is not told which phase it is',
+    todo: 'set LOCKSTEP_PHASE to before-rollout, after-rollout or all',
+  },
   PRIVILEGE_MISSING: {
     exit: 64,
     means: 'the role may not do what the ledger needs',
@@ -74,7 +84,17 @@ export const failures = {
   DIRECTIVE_UNKNOWN: {
     exit: 1,
     means: 'a file begins with a “-- lockstep:” line that this release does not know',
-    todo: 'correct the line; docs/files.md lists what is known',
+    todo: 'correct the line; docs/directives.md lists what is known',
+  },
+  DIRECTIVE_INVALID: {
+    exit: 1,
+    means: 'a “-- lockstep:” line has a wrong value, stands twice, or stands where it is not read',
+    todo: 'correct the line; docs/directives.md shows how each is written',
+  },
+  STATEMENT_REFUSED: {
+    exit: 1,
+    means: 'pending files hold what would break the promises of a run, or cannot run as they are',
+    todo: 'mend each place as its line says; lockstep check finds the same without a database',
   },
   BASELINE_INVALID: {
     exit: 1,
@@ -86,6 +106,16 @@ export const failures = {
     means: 'a file was edited after it had been applied',
     todo: 'restore the file as it was applied and put the change into a new file',
   },
+  IMAGE_TOO_OLD: {
+    exit: 1,
+    means: 'a file that is applied says that this image is too old for the schema: breaks-before',
+    todo: 'roll out an image that has the version that is named above, or a newer one',
+  },
+  BASELINE_GAP: {
+    exit: 1,
+    means: 'baseline.sql stands for files that are neither applied nor in the folder any more',
+    todo: 'run an image that still has these files first, then this one',
+  },
   FILE_MISSING: {
     exit: 1,
     means: 'files were applied that this folder lacks, though later ones of this folder knew them',
@@ -96,10 +126,20 @@ export const failures = {
     means: 'a pending file has a lower version than a file of this folder that is applied',
     todo: 'give it a higher version, or set LOCKSTEP_OUT_OF_ORDER=allow',
   },
+  FILE_BEHIND_HELD: {
+    exit: 1,
+    means: 'a pending file stands behind one that waits for the phase after the rollout',
+    todo: 'finish the phase after-rollout with the image that is rolled out',
+  },
+  FILE_BEFORE_ROLLOUT: {
+    exit: 1,
+    means: 'the phase after-rollout waits for a file that belongs before the rollout',
+    todo: 'run the phase before-rollout with this image first',
+  },
   DATABASE_NOT_EMPTY: {
     exit: 1,
     means: 'the ledger is empty, the database is not',
-    todo: 'set LOCKSTEP_BASELINE=ignore to run the files as they are on this database',
+    todo: 'say what is there: lockstep adopt, or LOCKSTEP_BASELINE=ignore to run the files beside it',
   },
   LEDGER_OF_ANOTHER: {
     exit: 1,
@@ -125,6 +165,17 @@ export const failures = {
     exit: 1,
     means: 'a file tried to end the transaction that Lockstep opened for it',
     todo: 'take BEGIN, COMMIT and ROLLBACK out of the file: each file is one transaction already',
+  },
+  INDEX_IN_THE_WAY: {
+    exit: 1,
+    means:
+      'an index that a file builds concurrently is there already, or is INVALID, and not of this file',
+    todo: 'look what that index is; drop it, or give the new one another name',
+  },
+  STEP_UNCERTAIN: {
+    exit: 1,
+    means: 'a statement that commits by itself was broken off: nobody can tell how far it came',
+    todo: 'look what it has done, and tell the ledger; docs/no-transaction.md says how',
   },
   COPY_REFUSED: {
     exit: 1,

@@ -48,6 +48,17 @@ export type Event =
       blockers: readonly Blocker[]
     }
   | { checkpoint: 'lost'; reason: string; file: string | undefined }
+  | {
+      checkpoint: 'step'
+      file: string
+      ordinal: number
+      /** How many statements the file has. */
+      of: number
+      how: 'transaction' | 'alone'
+      /** Of statements that PostgreSQL may refuse in a transaction: `VACUUM`. */
+      kind: string | undefined
+      durationMs: number
+    }
   | { checkpoint: 'applied'; file: string; durationMs: number; covers: number; warnings: number }
   | { checkpoint: 'note'; text: string }
   | { checkpoint: 'warning'; text: string }
@@ -86,6 +97,8 @@ export interface Blocker {
 export type Outcome =
   | { kind: 'nothing-to-do'; files: number }
   | { kind: 'applied'; applied: number; covered: number }
+  /** Of `adopt`: rows that are, or would be, written. */
+  | { kind: 'adopted'; rows: number; isNothing: boolean; isWritten: boolean }
   | { kind: 'failed'; failure: Failure }
 
 export type Checkpoint = Event['checkpoint']

@@ -1,34 +1,29 @@
 import type { Config } from './config.ts'
-import { decide, nothingFound, type Decision, type Found, type Plan } from './decide.ts'
+import { decide, type Plan } from './decide.ts'
 import { asFailure, Failure } from './errors.ts'
 import type { Outcome, Tell } from './events.ts'
 import { readFolder, type Folder } from './files/folder.ts'
+import { judge } from './judge.ts'
 import { readLargeFiles } from './large-files.ts'
 import { Losses } from './losses.ts'
+import { nothingFound, type Found } from './objections.ts'
 import { Patience } from './patience.ts'
 import { pause } from './pause.ts'
-import { applyAll } from './postgres/apply.ts'
+import { applyInOrder, refuseWithoutLock } from './postgres/in-order.ts'
 import { applicationName, Connecting, type Connected } from './postgres/connect.ts'
 import type { Terms, Work } from './postgres/envelope.ts'
-import {
-  ensureLedger,
-  failedRun,
-  findObjects,
-  flushLedger,
-  look,
-  recordStart,
-  type FailedRun,
-  type Ledger,
-  type Run,
-} from './postgres/ledger.ts'
+import { findObjects } from './postgres/found.ts'
+import { amendLedger, ensureLedger, flushLedger, look, type Ledger } from './postgres/ledger.ts'
 import { isTurnLost, lockKey, newWait, takeTurn } from './postgres/lock.ts'
+import { failedRun, recordStart, type FailedRun, type Run } from './postgres/runs.ts'
 import type { Session } from './postgres/session.ts'
 import { holderPid } from './postgres/sessions.ts'
 import { serverMajor, sessionSettings } from './postgres/settings.ts'
 import { Watch } from './postgres/watch.ts'
 import { letFailureRest, refuseIfFailedSince, setChecksum } from './predecessor.ts'
+import { nothingRecorded } from './recorded.ts'
 import { finish, recordFailure, withProgress, type Done, type Trip } from './trip.ts'
-import { worksOf } from './works.ts'
+import { refuseUnfit, worksOf, type PlannedWork } from './works.ts'
 
 /**
  * Brings a database to what a folder of SQL files says.
@@ -93,10 +88,8 @@ export async function migrate(
 /** Steps 2 to 6, on one connection. */
 async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcome> {
   const { config, folder, run, tell, stop, wait } = trip
-  const judge = (ledger: Ledger | undefined, found = nothingFound): Decision =>
-    decide(folder, ledger?.rows ?? [], found, config)
   const doneIn = (ledger: Ledger | undefined): Done | undefined => {
-    const decision = judge(ledger)
+    const decision = decide(folder, ledger ?? nothingRecorded, nothingFound, config)
     return decision.kind === 'up-to-date' ? { decision, rows: ledger?.rows ?? [] } : undefined
   }
   await readLargeFiles(folder, seen.ledger?.rows ?? [], config, tell, stop)
@@ -108,7 +101,7 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
   const set = setChecksum(folder)
   /** @throws {Failure} SAME_FILES_FAILED, if another has failed since we came */
   const lookAtPredecessor = async (): Promise<FailedRun | undefined> => {
-    const failed = await failedRun(session, config.schema, set)
+    const failed = await failedRun(session, config.schema, set, config.phase)
     refuseIfFailedSince(trip.arrivedMs, failed)
     return failed
   }
@@ -117,7 +110,13 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
     if (ledger) await lookAtPredecessor()
     return ledger
   }
-  const lookAtOthers = async (): Promise<Done | undefined> => doneIn(await lookAgain())
+  const lookAtOthers = async (): Promise<Done | undefined> => {
+    const ledger = await lookAgain()
+    const decision = decide(folder, ledger ?? nothingRecorded, nothingFound, config)
+    // Where only the first success is to be recorded, that is for whoever holds the lock.
+    const isShown = decision.kind === 'pending' && isNothing(decision)
+    return doneIn(ledger && isShown ? { ...ledger, hasSucceeded: true } : ledger)
+  }
   if (seen.ledger) await letFailureRest(await lookAtPredecessor(), trip)
   for (;;) {
     const toldBefore = trip.told.length
@@ -141,18 +140,26 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
       // Once more: without the lock, others may have applied meanwhile what was found.
       ledger = (await look(session, config.schema)).ledger
     }
-    const decision = judge(ledger, found)
+    const decision = await judge(session, config.schema, folder, ledger, found, config)
     if (decision.kind === 'refused') throw decision.failure
     if (decision.kind === 'up-to-date') return { decision, rows: ledger?.rows ?? [] }
-    tellPlan(decision, tell)
+    const works = worksOf(decision, serverMajor(session))
+    refuseUnfit(works)
+    refuseWithoutLock(works, terms)
+    tellPlan(decision, works, tell)
 
     await ensureLedger(session, config.schema, terms.lockKey, ledger)
     trip.isRecorded = true
-    await recordStart(session, config.schema, run, set)
+    await recordStart(session, config.schema, run, set, config.phase)
     if (decision.mustFlush) await flushLedger(session, config.schema)
-    await applyPlan(trip, session, [...worksOf(decision)], terms)
-    const shown = doneIn((await look(session, config.schema)).ledger)
-    if (shown !== undefined) return shown
+    await amendLedger(session, config.schema, terms.lockKey, decision)
+    await applyPlan(trip, session, works, terms)
+    const after = (await look(session, config.schema)).ledger
+    // This run is the success, once it is verified.
+    const shown = after && { ...after, hasSucceeded: true }
+    const verdict = await judge(session, config.schema, folder, shown, nothingFound, config)
+    if (verdict.kind === 'up-to-date') return { decision: verdict, rows: after?.rows ?? [] }
+    if (verdict.kind === 'refused') throw verdict.failure
     throw new Failure('VERIFY_FAILED', 'the ledger does not show what was applied')
   }
 }
@@ -167,7 +174,8 @@ async function prepare({ config, run, tell }: Trip, session: Session): Promise<T
   } else {
     await session.execute(sessionSettings(serverMajor(session)))
   }
-  return { ...config, lockKey: lockKey(config.schema), run: run.id, application }
+  const mayCommitItself = true
+  return { ...config, lockKey: lockKey(config.schema), run: run.id, application, mayCommitItself }
 }
 
 /** Applies works in order; one that met a lock or a deadlock is tried again, and with it all behind it. */
@@ -188,7 +196,13 @@ async function applyPlan(
   }
   for (let left = works; left.length > 0;) {
     try {
-      for await (const { work, durationMs, warnings } of applyAll(session, left, terms, begins)) {
+      for await (const { work, durationMs, warnings } of applyInOrder(
+        session,
+        left,
+        terms,
+        begins,
+        tell,
+      )) {
         left = left.slice(1)
         told.push(work.file)
         const covers = work.how === 'baseline' ? work.earns.length : 0
@@ -210,8 +224,13 @@ async function applyPlan(
   trip.begun = undefined
 }
 
+/** A plan that is there for its success only. */
+function isNothing({ pending, covered, mustFlush, amendments }: Plan): boolean {
+  return pending.length + covered.length + amendments.length === 0 && !mustFlush
+}
+
 function isEmpty(ledger: Ledger | undefined): boolean {
-  return ledger === undefined || ledger.rows.length === 0
+  return ledger === undefined || (ledger.rows.length === 0 && ledger.steps.length === 0)
 }
 
 function tellFolder(folder: Folder, tell: Tell): void {
@@ -230,8 +249,9 @@ function tellFound(found: Found, tell: Tell): void {
   tell({ checkpoint: 'found', tables: found.tables, objects: found.objects })
 }
 
-function tellPlan(plan: Plan, tell: Tell): void {
-  for (const text of plan.notes) tell({ checkpoint: 'note', text })
+function tellPlan(plan: Plan, works: readonly PlannedWork[], tell: Tell): void {
+  const ours = works.flatMap(({ file, notes }) => notes.map((note) => `${file}: ${note}`))
+  for (const text of [...plan.notes, ...ours]) tell({ checkpoint: 'note', text })
   tell({
     checkpoint: 'plan',
     covered: plan.covered.map(({ file }) => file),

@@ -3,7 +3,7 @@ import { Failure } from './errors.ts'
 import type { Folder } from './files/folder.ts'
 import { pause } from './pause.ts'
 import { seconds } from './phrases.ts'
-import type { FailedRun } from './postgres/ledger.ts'
+import type { FailedRun } from './postgres/runs.ts'
 import type { Trip } from './trip.ts'
 
 /** After a failure that a retry does not mend, initContainers start again for ever. */

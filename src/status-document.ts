@@ -1,13 +1,15 @@
-import { matchRows, type Decision } from './decide.ts'
+import type { Decision } from './decide.ts'
 import { failures, type FailureCode } from './errors.ts'
 import type { Blocker } from './events.ts'
 import type { Folder } from './files/folder.ts'
+import { isSame, knownEntries, matchRows } from './matching.ts'
 import type { Activity } from './postgres/activity.ts'
 import type { InvalidIndex } from './postgres/indexes.ts'
 import type { LedgerEntry } from './postgres/ledger.ts'
 import { identifier, literal } from './postgres/quote.ts'
-import { failedStates, type RunRow, type StepRow } from './postgres/runs.ts'
+import { failedStates, type RunRow } from './postgres/runs.ts'
 import { runOfSession, terminateLine } from './postgres/sessions.ts'
+import type { Step } from './recorded.ts'
 
 /**
  * All that `status` tells: `--json` prints it as it is, the text is made of it and of nothing else.
@@ -56,7 +58,7 @@ interface HalfDone {
   readonly file: string
   /** False: a file of another image. */
   readonly inFolder: boolean
-  readonly steps: readonly Omit<StepRow, 'file'>[]
+  readonly steps: readonly Omit<Step, 'file'>[]
   /** What shows its rows. */
   readonly look: string
 }
@@ -109,7 +111,7 @@ export interface Facts {
   readonly decision: Decision
   readonly hidden: readonly Hidden[]
   readonly invalidIndexes: readonly InvalidIndex[]
-  readonly halfDone: readonly StepRow[]
+  readonly halfDone: readonly Step[]
   /** The newest first. */
   readonly runs: readonly RunRow[]
   /** Runs that have a session; undefined where that may not be seen. */
@@ -143,12 +145,12 @@ function failureOf({ code, message, more }: FailureStatus): FailureStatus {
 }
 
 function filesOf(folder: Folder, rows: readonly LedgerEntry[]): FileStatus[] {
-  const matched = matchRows(folder.files, rows)
+  const matched = matchRows(knownEntries(folder, rows), rows)
   const entries = new Map<number, LedgerEntry>(rows.map((row) => [row.id, row]))
   const ours = folder.files.map((file): FileStatus => {
     const entry = entries.get(matched.get(file)?.id ?? 0)
     if (entry === undefined) return pending(file.file)
-    const state = entry.checksum === file.checksum ? 'applied' : 'changed'
+    const state = isSame(file, entry) ? 'applied' : 'changed'
     return {
       ...applied(entry, state),
       file: file.file,

@@ -1,16 +1,17 @@
 import type { Config } from './config.ts'
-import { decide, nothingFound } from './decide.ts'
 import type { Tell } from './events.ts'
 import { readFolder } from './files/folder.ts'
+import { judge } from './judge.ts'
+import { nothingFound } from './objections.ts'
 import type { Activity } from './postgres/activity.ts'
 import { readLargeFiles } from './large-files.ts'
 import { describeAddress } from './postgres/address.ts'
 import { Connecting } from './postgres/connect.ts'
+import { findObjects } from './postgres/found.ts'
 import { invalidIndexes } from './postgres/indexes.ts'
-import { findObjects, type Run } from './postgres/ledger.ts'
 import { lockKey } from './postgres/lock.ts'
 import { identifier } from './postgres/quote.ts'
-import { readHalfDone, readRuns, type RunRow } from './postgres/runs.ts'
+import { readHalfDone, readRuns, type Run, type RunRow } from './postgres/runs.ts'
 import { ServerError } from './postgres/server-error.ts'
 import type { Session } from './postgres/session.ts'
 import { connectedRuns, lockHolder } from './postgres/sessions.ts'
@@ -72,7 +73,7 @@ export async function status(
     schema,
     folder,
     rows,
-    decision: decide(folder, rows, found, config),
+    decision: await judge(session, schema, folder, seen.ledger, found, config),
     hidden,
     invalidIndexes: indexes,
     halfDone,

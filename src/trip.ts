@@ -5,9 +5,11 @@ import type { Outcome, Tell } from './events.ts'
 import type { Folder } from './files/folder.ts'
 import type { Losses } from './losses.ts'
 import type { Patience } from './patience.ts'
-import { look, recordEnd, type LedgerEntry, type Run, type RunEnd } from './postgres/ledger.ts'
+import { look, type LedgerEntry } from './postgres/ledger.ts'
 import type { Wait } from './postgres/lock.ts'
+import { recordEnd, type Run, type RunEnd } from './postgres/runs.ts'
 import type { Session } from './postgres/session.ts'
+import { leftBehind } from './postgres/steps.ts'
 
 /** A run as it goes on over connections. */
 export interface Trip {
@@ -44,7 +46,8 @@ export async function finish(
 ): Promise<Outcome> {
   const { config, folder, run, tell, told } = trip
   for (const text of decision.notes) tell({ checkpoint: 'note', text })
-  if (!trip.isRecorded) return { kind: 'nothing-to-do', files: folder.files.length }
+  const due = folder.files.filter((file) => !decision.later.includes(file))
+  if (!trip.isRecorded) return { kind: 'nothing-to-do', files: due.length }
   const ours = rows.filter((row) => row.run === run.id)
   const covered = ours.filter(({ how }) => how === 'baseline').length
   const applied = ours.filter(({ how }) => how !== 'baseline')
@@ -54,9 +57,8 @@ export async function finish(
   }
   const end = { state: 'succeeded', exitCode: 0, reason: undefined, fileBegun: undefined } as const
   await recordEnd(session, config.schema, run, end)
-  const head = folder.files.at(-1)?.file ?? ''
-  tell({ checkpoint: 'verified', head, files: folder.files.length })
-  if (ours.length === 0) return { kind: 'nothing-to-do', files: folder.files.length }
+  tell({ checkpoint: 'verified', head: due.at(-1)?.file ?? '', files: due.length })
+  if (ours.length === 0) return { kind: 'nothing-to-do', files: due.length }
   return { kind: 'applied', applied: applied.length, covered }
 }
 
@@ -82,29 +84,33 @@ export async function recordFailure(
     await recordEnd(session, config.schema, run, end).catch(() => undefined)
     return told
   }
-  const rows = await recordBeside(session, config, run, end).catch(() => [])
+  const { rows, left } = await recordBeside(session, config, run, end).catch(() => nothingSeen)
   const untold = rows.filter((row) => row.run === run.id && !trip.told.includes(row.name))
-  if (untold.length === 0) return told
   const names = untold.map(({ name }) => name).join(', ')
-  return new Failure(told.code, told.message, [`applied all the same: ${names}`, ...told.more])
+  const also = names === '' ? [] : [`applied all the same: ${names}`]
+  return new Failure(told.code, told.message, [...also, ...left, ...told.more])
 }
 
+const nothingSeen = { rows: [], left: [] }
+
 /** An interrupted run has little time. */
-const recordBesideMs = 1_500
+const recordBesideMs = 1_000
 
 async function recordBeside(
   over: Session,
   { schema, pooler }: Config,
   run: Run,
   end: RunEnd,
-): Promise<readonly LedgerEntry[]> {
+): Promise<{ rows: readonly LedgerEntry[]; left: readonly string[] }> {
   const deadline = AbortSignal.timeout(recordBesideMs)
   await using session = await over.beside(`lockstep/${run.id}/end`, deadline)
   deadline.addEventListener('abort', () => void session.interrupt(asFailure(deadline.reason), 0))
   const { pid, ledger } = await look(session, schema)
   session.confirm(pid, pooler)
   await recordEnd(session, schema, run, end)
-  return ledger?.rows ?? []
+  const { fileBegun } = end
+  const left = fileBegun === undefined ? [] : await leftBehind(session, schema, fileBegun)
+  return { rows: ledger?.rows ?? [], left }
 }
 
 export function withProgress(failure: Failure, applied: readonly string[]): Failure {

@@ -3,50 +3,30 @@ import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Failure, type FailureCode } from '../errors.ts'
 import { printable } from '../printable.ts'
+import { baselineName, readBaseline, type Baseline } from './baseline.ts'
 import { readText, type ReadText } from './content.ts'
-import { noDirectives, type Directives } from './directives.ts'
-import { readDirectives } from './header.ts'
-import type { Meaning } from './meaning.ts'
+import { lineOf, versionProblem } from './directives.ts'
 import { compareNames, mendedName, parseFileName, shellWord, type FileName } from './name.ts'
 import { reasonOf } from './reason.ts'
-import { headerOf, meaningOfText, type Text } from './text.ts'
+import { SqlFile, type Migration } from './sql-file.ts'
+import { headerOf } from './text.ts'
 
-/** One SQL file: what is hashed is what is sent. */
-export interface Migration extends FileName {
-  readonly text: Text
-  /** SHA-256 over the bytes, as 64 hexadecimal digits. */
-  readonly checksum: string
-  readonly directives: Directives
-  /** Made when first asked for: where every file is applied as it is nobody asks. */
-  readonly meaning: Meaning
-}
-
-/** `baseline.sql`: builds an empty database in one go, in place of the files up to a version. */
-export interface Baseline {
-  readonly text: Text
-  readonly checksum: string
-  /** The version of the last file that it stands for. */
-  readonly upto: bigint
-  /** The same as its header spells it. */
-  readonly version: string
-}
+export type { Migration }
 
 export interface Folder {
   readonly dir: string
-  /** In order of application; at least one. */
+  /** In order of application; none only where the baseline says what it stands for. */
   readonly files: readonly Migration[]
   readonly baseline: Baseline | undefined
   readonly warnings: readonly string[]
 }
-
-const baselineName = 'baseline.sql'
 
 /**
  * Reads a folder of SQL files whole, before anything is done with any of them. In turns with
  * whatever else goes on: the connection is being made meanwhile.
  *
  * @param maxBytes - size above which a file is refused
- * @throws {Failure} FOLDER_*, FILE_*, DIRECTIVE_UNKNOWN, BASELINE_INVALID; all files of one kind of
+ * @throws {Failure} FOLDER_*, FILE_*, DIRECTIVE_*, BASELINE_INVALID; all files of one kind of
  *   mistake in one report
  */
 export async function readFolder(dir: string, maxBytes: number): Promise<Folder> {
@@ -58,8 +38,10 @@ export async function readFolder(dir: string, maxBytes: number): Promise<Folder>
   const warnings: string[] = []
   const texts = await readTexts(base, entries, maxBytes, warnings)
   const files = names.map((name) => new SqlFile(name, textOf(texts, name.file)))
-  refuseUnknownDirectives(files)
-  return { dir, files, baseline: baselineOf(texts, files), warnings }
+  const found = texts.get(baselineName)
+  const baseline = found && readBaseline(found, names)
+  refuseDirectives(files, baseline)
+  return { dir, files, baseline, warnings }
 }
 
 /**
@@ -82,7 +64,7 @@ function listSqlFiles(base: string, dir: string): string[] {
   const files = entries.filter(
     (entry) => !entry.startsWith('.') && entry.toLowerCase().endsWith('.sql'),
   )
-  if (!files.some((file) => file !== baselineName)) {
+  if (files.length === 0) {
     const others = entries.length === 0 ? 'it is empty' : `it holds ${entries.length} other entries`
     throw new Failure('FOLDER_EMPTY', `the folder ${dir} holds no SQL file to apply: ${others}`)
   }
@@ -129,26 +111,6 @@ function refuseTwins(names: readonly FileName[]): void {
   throw report('FILE_NAME_TWICE', problems, more)
 }
 
-class SqlFile implements Migration {
-  readonly file: string
-  readonly version: bigint
-  readonly text: Text
-  readonly checksum: string
-  readonly directives = noDirectives
-  #meaning: Meaning | undefined
-
-  constructor({ file, version }: FileName, { text, checksum }: ReadText) {
-    this.file = file
-    this.version = version
-    this.text = text
-    this.checksum = checksum
-  }
-
-  get meaning(): Meaning {
-    return (this.#meaning ??= meaningOfText(this.text))
-  }
-}
-
 /** Synchronous reads are the fastest for small files; so many keep the connection waiting for 0.3 ms. */
 const filesAtATime = 8
 
@@ -175,44 +137,22 @@ async function readTexts(
   return texts
 }
 
-function refuseUnknownDirectives(files: readonly Migration[]): void {
-  const problems = files.flatMap(({ file, text }) =>
-    readDirectives(headerOf(text)).map(
-      ({ word, line }) =>
-        `${file}:${line}:1 directive “${printable(word)}” is not known to this release`,
-    ),
+/** All that is wrong with directives in one report. */
+function refuseDirectives(files: readonly SqlFile[], baseline: Baseline | undefined): void {
+  const covers = baseline?.covers ?? []
+  const versions = new Set([...files, ...covers].map(({ version }) => version))
+  const found = files.flatMap(({ file, version, text, directives, problems }) => {
+    const what = versionProblem(directives, version, versions)
+    const place = { line: lineOf(headerOf(text), 'breaks-before'), column: 1 }
+    const more = what === undefined ? [] : [{ ...place, kind: 'invalid' as const, what }]
+    return [...problems, ...more].map((problem) => ({ file, ...problem }))
+  })
+  if (found.length === 0) return
+  const isUnknown = found.some(({ kind }) => kind === 'unknown')
+  throw report(
+    isUnknown ? 'DIRECTIVE_UNKNOWN' : 'DIRECTIVE_INVALID',
+    found.map(({ file, line, column, what }) => `${file}:${line}:${column} ${what}`),
   )
-  if (problems.length > 0) throw report('DIRECTIVE_UNKNOWN', problems)
-}
-
-function baselineOf(
-  texts: ReadonlyMap<string, ReadText>,
-  files: readonly Migration[],
-): Baseline | undefined {
-  const found = texts.get(baselineName)
-  if (found === undefined) return undefined
-  const directives = readDirectives(headerOf(found.text))
-  const unknown = directives.find(({ word }) => word !== 'baseline')
-  if (unknown) {
-    const place = `${baselineName}:${unknown.line}:1`
-    throw new Failure(
-      'DIRECTIVE_UNKNOWN',
-      `${place} directive “${printable(unknown.word)}” is not known to this release; known: baseline VERSION`,
-    )
-  }
-  const version = /^[0-9]+$/.exec(directives[0]?.rest ?? '')?.[0]
-  if (version === undefined || directives.length > 1) {
-    throw new Failure(
-      'BASELINE_INVALID',
-      `${baselineName} does not say once which version it builds`,
-    )
-  }
-  const upto = BigInt(version)
-  if (!files.some((file) => file.version === upto)) {
-    const problem = `${baselineName} stands for the files up to ${version}, but none of that version is here`
-    throw new Failure('BASELINE_INVALID', problem)
-  }
-  return { text: found.text, checksum: found.checksum, upto, version }
 }
 
 function textOf(texts: ReadonlyMap<string, ReadText>, file: string): ReadText {

@@ -1,22 +1,21 @@
 import { createHash, type Hash } from 'node:crypto'
 import { closeSync, readSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { Failure } from '../errors.ts'
+import { Failure, type FailureCode } from '../errors.ts'
 import { byteOrderMark, byteProblem, type Place } from './bytes.ts'
-import { chunksOf, openToRead } from './chunks.ts'
+import { chunksOf, openToRead, placeOfByteIn } from './chunks.ts'
 import { Lexer } from './lexer.ts'
-import { GrowingMeaning, type Meaning } from './meaning.ts'
+import type { Meaning } from './meaning.ts'
 import { reasonOf } from './reason.ts'
-import { stretchesIn, type Stretch } from './stretches.ts'
-import { Walk } from './walk.ts'
+import { blank, type Script } from './script.ts'
+import type { Statement } from './statements.ts'
+import { placeIn, stretchesIn, type Stretch } from './stretches.ts'
+import { pieceBytes, Survey, type Known } from './survey.ts'
 
 /** A file of so many bytes is not kept in memory. */
 export const largeBytes = 2 ** 20
 /** One message holds a statement whole: the client needs some four times as much, the server more. */
 const mostStatementBytes = 2 ** 28
-const pieceBytes = 2 ** 17
-/** Of more statements nobody asks for the meaning of each. */
-const mostMeanings = 1_000
 
 /** A part of a file, cut in front of a statement. */
 export interface Piece {
@@ -25,17 +24,6 @@ export interface Piece {
   readonly begins: Place
   readonly isFirst: boolean
   readonly isLast: boolean
-}
-
-interface Cut extends Place {
-  /** Its first byte. */
-  readonly at: number
-}
-
-interface Known {
-  readonly meaning: Meaning
-  /** The first piece begins at the first, the last ends with the file. */
-  readonly cuts: readonly [Cut, ...Cut[]]
 }
 
 /**
@@ -52,6 +40,7 @@ export class LargeText {
   readonly #path: string
   #header: string | undefined
   #known: Known | undefined
+  #blanked: readonly Statement[] = []
 
   private constructor(path: string, file: string, first: FirstLook) {
     this.#path = path
@@ -97,6 +86,46 @@ export class LargeText {
     return this.#learn().meaning
   }
 
+  /** How many statements it has. */
+  get count(): number {
+    return this.#learn().count
+  }
+
+  /** As one transaction. */
+  get script(): Script {
+    return this.#learn().script
+  }
+
+  /** The first stretch. */
+  get head(): string {
+    return this.#learn().head
+  }
+
+  /** The same file, of which some statements are not sent. */
+  without(blanked: readonly Statement[]): LargeText {
+    if (blanked.length === 0) return this
+    const other = new LargeText(this.#path, this.file, this)
+    other.#known = this.#known
+    other.#blanked = [...this.#blanked, ...blanked]
+    return other
+  }
+
+  /**
+   * All of it, for what cannot be done in pieces.
+   *
+   * @throws {Failure} FILE_CHANGED_MEANWHILE, FILE_CONTENT_INVALID where it is too long for that
+   */
+  whole(): string {
+    if (this.size > mostStatementBytes) {
+      const problem = `${this.file} has ${this.size} bytes; a file that runs statement by statement has at most ${mostStatementBytes}`
+      throw new Failure('FILE_CONTENT_INVALID', problem, ['split the file'])
+    }
+    const hash = createHash('sha256')
+    const text = [...this.#read((chunk) => hash.update(chunk))].join('')
+    this.#compare(hash)
+    return text
+  }
+
   /**
    * The text with its statements, a stretch at a time; once it has been read to its end the meaning
    * is known as well.
@@ -105,20 +134,28 @@ export class LargeText {
    */
   *stretches(): Generator<Stretch> {
     const hash = createHash('sha256')
-    const meaning = new GrowingMeaning(mostMeanings)
-    const cuts = new Cuts(this.hadByteOrderMark ? byteOrderMark.length : 0)
-    const parts = this.#read((chunk) => hash.update(chunk))
-    const tooLong = ({ line, column }: Place): never => {
-      const problem = `${this.file}:${line}:${column} a statement of more than ${mostStatementBytes} bytes begins here`
-      throw new Failure('FILE_CONTENT_INVALID', problem, ['split the statement, or the file'])
+    const survey = new Survey(this.hadByteOrderMark ? byteOrderMark.length : 0)
+    const tooLong = (place: Place): never => {
+      throw this.#invalid('FILE_CONTENT_INVALID', place, tooLongStatement, [
+        'split the statement, or the file',
+      ])
     }
+    const parts = this.#read((chunk) => hash.update(chunk))
     for (const stretch of stretchesIn(parts, mostStatementBytes, tooLong)) {
-      meaning.add(stretch.text, stretch.statements)
-      cuts.add(stretch)
+      const stray = survey.see(stretch)
+      if (stray !== undefined)
+        throw this.#invalid('DIRECTIVE_INVALID', placeIn(stretch, stray), strayDirective)
+      if (survey.meetsData) {
+        // What follows may be no SQL. The file will be refused, so it has the meaning of no other.
+        const meaning = { file: this.checksum, statements: [this.checksum] }
+        this.#known ??= { ...survey.known(), meaning }
+        yield { ...stretch, unclosed: undefined }
+        return
+      }
       yield stretch
     }
     this.#compare(hash)
-    this.#known ??= { meaning: meaning.whole(), cuts: cuts.all }
+    this.#known ??= survey.known()
   }
 
   /**
@@ -136,13 +173,16 @@ export class LargeText {
       const mark = bytes.subarray(0, cuts[0].at)
       this.#fill(fd, mark)
       hash.update(mark)
-      for (const [index, { at, line, column }] of cuts.entries()) {
+      for (const [index, { at, unit, line, column }] of cuts.entries()) {
         const length = (cuts[index + 1]?.at ?? this.size) - at
         if (length > bytes.length) bytes = Buffer.allocUnsafeSlow(length)
         const piece = bytes.subarray(0, length)
         this.#fill(fd, piece)
         hash.update(piece)
-        const text = piece.toString('utf8')
+        const text = blank(
+          piece.toString('utf8'),
+          shifted(this.#blanked, unit, cuts[index + 1]?.unit),
+        )
         const isLast = index === cuts.length - 1
         if (isLast) {
           if (this.#try(() => readSync(fd, bytes, 0, 1, null)) > 0)
@@ -206,6 +246,10 @@ export class LargeText {
     if (hash.digest('hex') !== this.checksum) throw this.#changed('its bytes are others')
   }
 
+  #invalid(code: FailureCode, place: Place, what: string, more?: readonly string[]): Failure {
+    return new Failure(code, `${this.file}:${place.line}:${place.column} ${what}`, more)
+  }
+
   #changed(how: string): Failure {
     return new Failure(
       'FILE_CHANGED_MEANWHILE',
@@ -220,46 +264,14 @@ interface FirstLook {
   readonly hadByteOrderMark: boolean
 }
 
-/** Finds where a text is cut: in front of the first statement behind each so many bytes. */
-class Cuts {
-  readonly all: [Cut, ...Cut[]]
-  readonly #walk = new Walk()
-  #at: number
+const tooLongStatement = `a statement of more than ${mostStatementBytes} bytes begins here`
+const strayDirective = 'a directive must stand in the comment lines that the file begins with'
 
-  constructor(at: number) {
-    this.#at = at
-    this.all = [{ at, line: 1, column: 1 }]
-  }
-
-  add({ text, statements }: Stretch): void {
-    let from = 0
-    for (const { start } of statements) {
-      const last = this.all.at(-1)?.at ?? 0
-      // Code units are at least as many bytes, which take longer to count.
-      if (this.#at + start - from - last < pieceBytes) continue
-      this.#over(text.slice(from, start))
-      from = start
-      this.all.push({ at: this.#at, ...this.#walk.place })
-    }
-    this.#over(text.slice(from))
-  }
-
-  #over(text: string): void {
-    this.#at += Buffer.byteLength(text)
-    this.#walk.over(text)
-  }
-}
-
-/** Reads the file again: only whoever is told of a problem needs its place. */
-function placeOfByteIn(path: string, at: number): Place {
-  const walk = new Walk()
-  let left = at
-  for (const chunk of chunksOf(path)) {
-    walk.over(chunk.toString('utf8', 0, left))
-    left -= chunk.length
-    if (left <= 0) break
-  }
-  return walk.place
+/** Those of a piece, by its own code units. */
+function shifted(statements: readonly Statement[], from: number, until = Infinity): Statement[] {
+  return statements
+    .filter(({ start }) => start >= from && start < until)
+    .map(({ start, end }) => ({ start: start - from, end: end - from }))
 }
 
 function ignore(): void {

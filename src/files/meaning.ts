@@ -2,6 +2,9 @@ import { createHash, hash } from 'node:crypto'
 import { Lexer } from './lexer.ts'
 import { splitStatements, upper, type Split, type Statement } from './statements.ts'
 
+/** The meaning of a text without a statement. */
+export const blankMeaning = createHash('sha256').digest('hex')
+
 /** What a text says, whatever its comments, white space, line ends and the case of its words. */
 export interface Meaning {
   /** SHA-256 over the meanings of its statements, as 64 hexadecimal digits. Golden values pin it. */
@@ -21,6 +24,7 @@ export class GrowingMeaning {
   readonly #most: number
   readonly #file = createHash('sha256')
   readonly #statements: string[] = []
+  count = 0
 
   /** @param most - statements whose meanings are kept one by one */
   constructor(most: number) {
@@ -28,6 +32,7 @@ export class GrowingMeaning {
   }
 
   add(text: string, statements: readonly Statement[]): void {
+    this.count += statements.length
     let lines = ''
     for (const statement of statements) {
       const digest = hash('sha256', tokensInOne(text, statement))

@@ -1,10 +1,11 @@
 import { Failure } from '../errors.ts'
-import { codePoints, placeOfByte, placeOfCodePoint } from '../files/bytes.ts'
+import { codePoints, placeBehind, placeOfByte, placeOfCodePoint } from '../files/bytes.ts'
 import { sizeOf } from '../files/text.ts'
 import { borrow } from './borrowed.ts'
 import { envelope, labelOf, type Terms, type Work } from './envelope.ts'
+import type { Answer } from './frames.ts'
 import { ledgerStates } from './ledger-format.ts'
-import { sendInPieces, type Sent } from './pieces.ts'
+import { sendInPieces, type Part } from './pieces.ts'
 import { ServerError } from './server-error.ts'
 import type { Session } from './session.ts'
 import { serverMajor } from './settings.ts'
@@ -80,26 +81,54 @@ export async function* applyAll(
  * everything behind it, so COMMIT is reached only behind all the rest. In messages of their own, a
  * cancel that lands on BEGIN would let the text run in autocommit. A large text goes in pieces, none
  * of which runs outside of the transaction.
+ *
+ * @param passes - errors that the caller knows what to do with
  */
-async function apply(on: Session, work: Work, terms: Terms): Promise<number> {
-  const borrowed = terms.pooler === 'allow' ? await borrow(on) : undefined
-  const { text } = work
+export async function apply(
+  on: Session,
+  work: Work,
+  terms: Terms,
+  passes: (error: ServerError) => boolean = () => false,
+): Promise<number> {
+  const { text, file } = work
+  const borrowed = terms.pooler === 'allow' ? await borrow(on, work.modes) : undefined
   const around = envelope(work, terms, serverMajor(on), borrowed)
-  const explained = (error: unknown, sent: Sent): unknown => explain(error, work, terms, sent, on)
+  const explained = (error: unknown, before: string, part?: Part): unknown =>
+    error instanceof ServerError && passes(error)
+      ? error
+      : explain(error, work, terms, before, on, part)
+  const send = async (message: string): Promise<Answer> => {
+    try {
+      return await on.execute(message, Infinity)
+    } catch (error) {
+      throw explained(error, around.prefix)
+    }
+  }
   const { tags, status, warnings } =
     typeof text === 'string'
-      ? await on.execute(around.prefix + text + around.suffix, Infinity).catch((error: unknown) => {
-          throw explained(error, { text, before: around.prefix, begins: { line: 1, column: 1 } })
-        })
+      ? await send(around.prefix + text + around.suffix)
       : await sendInPieces(on, text, around, labelOf(work), explained)
   if (tags.at(-1) === 'COMMIT' && status === 'I') return warnings
   throw new Failure(
     'LEDGER_DAMAGED',
-    `${work.file} ended with ${tags.at(-1)} in state ${status}, not with COMMIT`,
+    `${file} ended with ${tags.at(-1)} in state ${status}, not with COMMIT`,
   )
 }
 
-function explain(error: unknown, work: Work, terms: Terms, sent: Sent, on: Session): unknown {
+/**
+ * What failed, told by its place in the file.
+ *
+ * @param prefix - what was sent before the text
+ * @param part - the text that was sent, where it is not that of the work
+ */
+export function explain(
+  error: unknown,
+  work: Work,
+  terms: Terms,
+  prefix: string,
+  on: Session,
+  part: Part = wholeOf(work),
+): unknown {
   if (error instanceof Failure && error.code === 'COPY_REFUSED') {
     return new Failure('COPY_REFUSED', `${work.file}: ${error.message}`)
   }
@@ -108,6 +137,7 @@ function explain(error: unknown, work: Work, terms: Terms, sent: Sent, on: Sessi
   switch (error.sqlState) {
     case ledgerStates.lockTaken:
     case ledgerStates.alreadyApplied:
+    case ledgerStates.stepMoved:
       return new Failure('LEDGER_MOVED', `${work.file}: ${said}`)
     case ledgerStates.rowGone:
     case ledgerStates.notFinished:
@@ -119,45 +149,62 @@ function explain(error: unknown, work: Work, terms: Terms, sent: Sent, on: Sessi
       )
     case ledgerStates.transactionEnded:
       return new Failure('TRANSACTION_ENDED', `${work.file} ends its own transaction`, [
-        'nothing of this file is kept',
+        kept(work),
         ...new Failure('TRANSACTION_ENDED', '').more,
       ])
     case '55P03':
     case '40P01':
     case '40001':
       return new Failure('LOCK_TIMEOUT', `${work.file}: ${said}`, [
-        'nothing of this file is kept',
+        kept(work),
         ...new Failure('LOCK_TIMEOUT', '').more,
       ])
     case '23502':
     case '23505':
       // The chain: the row before is not there, or somebody has written behind it.
-      if (error.table === `${terms.schema}.ledger`)
+      if (error.table === `${terms.schema}.ledger` || error.table === `${terms.schema}.step`)
         return new Failure('LEDGER_MOVED', `${work.file}: ${said}`)
-      return sqlFailure(error, work, sent, on)
+      return sqlFailure(work, whereAndWhat(error, part, prefix, work.step !== undefined, on))
     default:
-      return sqlFailure(error, work, sent, on)
+      return sqlFailure(work, whereAndWhat(error, part, prefix, work.step !== undefined, on))
   }
 }
 
-function sqlFailure(error: ServerError, work: Work, sent: Sent, on: Session): Failure {
-  return new Failure('SQL_FAILED', `${work.file}${whereAndWhat(error, sent, on)}`, [
-    'nothing of this file is kept',
+function sqlFailure(work: Work, where: string): Failure {
+  return new Failure('SQL_FAILED', `${work.file}${where}`, [
+    kept(work),
     ...new Failure('SQL_FAILED', '').more,
   ])
+}
+
+function wholeOf({ text, step }: Work): Part {
+  return { text: typeof text === 'string' ? text : '', begins: placeBehind(step?.lead ?? '') }
+}
+
+/** What of the file stays in the database. */
+function kept({ step }: Work): string {
+  const done = (step?.ordinal ?? 1) - 1
+  if (step === undefined || done === 0) return 'nothing of this file is kept'
+  const which = done === 1 ? 'statement 1' : `statements 1 to ${done}`
+  return `${which} of ${step.of} of this file ${done === 1 ? 'is' : 'are'} done and kept: the next run goes on behind`
 }
 
 /** PostgreSQL counts code points from the start of the message, but bytes where it knows no encoding. */
 function whereAndWhat(
   { position, said, sqlState }: ServerError,
-  { before, text, begins }: Sent,
+  { text, begins }: Part,
+  prefix: string,
+  isStep: boolean,
   on: Session,
 ): string {
-  if (position === undefined) return ` ${said}`
+  // Of some errors PostgreSQL tells no place; of a single statement it is known all the same.
+  if (position === undefined)
+    return isStep ? `:${begins.line}:${begins.column} ${said}` : ` ${said}`
   const inBytes = on.frames.parameters.get('server_encoding') === 'SQL_ASCII'
   const length = inBytes ? (part: string) => Buffer.byteLength(part) : codePoints
-  const at = position - 1 - length(before)
-  const found = inBytes ? placeOfByte(Buffer.from(text), at) : placeOfCodePoint(text, at)
+  const at = position - 1 - length(prefix)
+  const from = Math.max(at, 0)
+  const found = inBytes ? placeOfByte(Buffer.from(text), from) : placeOfCodePoint(text, from)
   const line = begins.line + found.line - 1
   const column = found.line === 1 ? begins.column + found.column - 1 : found.column
   // The error is in what stands behind the text: something in the text reaches that far.

@@ -8,14 +8,16 @@ export interface Borrowed {
 }
 
 /** Begins the transaction, which sets `transaction_read_only`; to its end the session is ours. */
-export async function borrow(on: Session): Promise<Borrowed> {
+export async function borrow(on: Session, modes: string): Promise<Borrowed> {
   const [, [borrowed]] = await Promise.all([
-    on.execute('begin read write'),
+    on.execute(`begin read write${modes === '' ? '' : `, ${modes}`}`),
     on.query<Borrowed>(`
       select pg_catalog.current_setting('role') as role,
         coalesce(pg_catalog.json_object_agg(name, setting), '{}') as settings
       from pg_catalog.pg_settings
       where source = 'session' and name <> 'transaction_read_only'`),
+    // Before the file arrives: the server reads a whole message with the setting of that moment.
+    on.execute('set local standard_conforming_strings = on'),
   ])
   if (borrowed === undefined) throw new Error('a query without a row')
   return borrowed

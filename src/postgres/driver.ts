@@ -25,6 +25,7 @@ export function driverOptions(socket: Socket, address: Address, applicationName:
     max: 1,
     max_pipeline: 1e9,
     ssl: false,
+    sslnegotiation: null,
     fetch_types: false,
     prepare: false,
     idle_timeout: undefined,

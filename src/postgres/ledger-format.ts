@@ -13,6 +13,7 @@ export const ledgerStates = {
   rowGone: 'LS003',
   transactionEnded: 'LS004',
   notFinished: 'LS005',
+  stepMoved: 'LS006',
 } as const
 
 /**
@@ -40,13 +41,15 @@ export function ledgerStatements(schema: string): string[] {
       finished timestamptz,
       flushed boolean not null default true,
       guard jsonb,
-      effects jsonb
+      effects jsonb,
+      digests text not null default ''
     )`,
     `create table if not exists ${s}.step (
       file text not null,
       ordinal integer not null,
       meaning text not null,
       state text not null,
+      before jsonb,
       primary key (file, ordinal)
     )`,
     `create table if not exists ${s}.run (
@@ -79,7 +82,7 @@ function ledgerFunctions(schema: string): string[] {
     `create or replace function ${s}.open(
       lock_key bigint, new_id bigint, new_previous bigint, new_version numeric, new_name text,
       new_checksum text, new_meanings text[], new_kind text, new_how text, new_breaks_before numeric,
-      new_over bigint[], new_run text
+      new_over bigint[], new_run text, new_digests text
     ) returns void language plpgsql ${own} as $$
     begin
       if not pg_try_advisory_xact_lock(lock_key) then
@@ -89,12 +92,13 @@ function ledgerFunctions(schema: string): string[] {
         ${raise(ledgerStates.alreadyApplied, 'the file has been applied meanwhile')};
       end if;
       insert into ${s}.ledger (
-        id, previous, chained, version, name, checksum, meanings, kind, how, breaks_before, over, run
+        id, previous, chained, version, name, checksum, meanings, kind, how, breaks_before, over, run,
+        digests
       ) values (
         new_id, new_previous,
         case new_previous when 0 then true else (select true from ${s}.ledger where id = new_previous) end,
         new_version, new_name, new_checksum, new_meanings, new_kind, new_how, new_breaks_before,
-        new_over, new_run
+        new_over, new_run, new_digests
       );
     end $$`,
     // The rows must still be this transaction's own: a COMMIT in the file would have made them another's.
@@ -111,6 +115,35 @@ function ledgerFunctions(schema: string): string[] {
       get diagnostics closed = row_count;
       if closed <> last_id - first_id + 1 then
         ${raise(ledgerStates.rowGone, 'the row of the file is not as it was opened')};
+      end if;
+    end $$`,
+    // The fence, and the row of one statement of a file that runs statement by statement.
+    `create or replace function ${s}.step(
+      lock_key bigint, new_file text, new_ordinal integer, new_meaning text, new_state text, new_before jsonb
+    ) returns void language plpgsql ${own} as $$
+    begin
+      if not pg_try_advisory_xact_lock(lock_key) then
+        ${raise(ledgerStates.lockTaken, 'another session holds the lock')};
+      end if;
+      if exists (select from ${s}.ledger where name = new_file) then
+        ${raise(ledgerStates.alreadyApplied, 'the file has been applied meanwhile')};
+      end if;
+      if (select count(*) from ${s}.step where file = new_file and state = 'done') <> new_ordinal - 1 then
+        ${raise(ledgerStates.stepMoved, 'the statements before it are not done')};
+      end if;
+      insert into ${s}.step (file, ordinal, meaning, state, before)
+      values (new_file, new_ordinal, new_meaning, new_state, new_before);
+    end $$`,
+    // With the row of the file its steps have served: they tell only of files that are half done.
+    `create or replace function ${s}.steps_end(of_file text, expected bigint)
+    returns void language plpgsql ${own} as $$
+    declare
+      ended bigint;
+    begin
+      delete from ${s}.step where file = of_file;
+      get diagnostics ended = row_count;
+      if ended <> expected then
+        ${raise(ledgerStates.stepMoved, 'the steps of the file are not those that were done')};
       end if;
     end $$`,
     // Never called in a run that goes well: see the cursor in envelope.ts.

@@ -1,7 +1,8 @@
-import type { Found, LedgerRow } from '../decide.ts'
+import type { Plan } from '../decide.ts'
 import { Failure } from '../errors.ts'
+import type { LedgerRow, Recorded, Step } from '../recorded.ts'
 import { fence, ledgerFormat, ledgerStates, ledgerStatements } from './ledger-format.ts'
-import { identifier, literal, optional } from './quote.ts'
+import { identifier, literal } from './quote.ts'
 import { ServerError } from './server-error.ts'
 import type { Session } from './session.ts'
 
@@ -14,7 +15,7 @@ export interface Look {
   readonly ledger: Ledger | undefined
 }
 
-export interface Ledger {
+export interface Ledger extends Recorded {
   /** `1.0`; a damaged or foreign schema shows as whatever its function says. */
   readonly format: string
   readonly rows: readonly LedgerEntry[]
@@ -35,10 +36,20 @@ const sessionColumns = `pg_catalog.pg_backend_pid() as pid, pg_catalog.current_d
 /** All rows as one JSON value: one row of one query carries the whole ledger. */
 function ledgerAsJson(schema: string): string {
   return `(select pg_catalog.json_agg(entry order by entry.id) from (
-      select id, previous, name, checksum, over, finished is not null as finished, flushed, how, run,
-        finished as "finishedAt"
+      select id, previous, name, checksum, meanings, breaks_before::pg_catalog.text as "breaksBefore",
+        over, finished is not null as finished, flushed, how, run, finished as "finishedAt"
       from ${identifier(schema)}.ledger
     ) as entry)`
+}
+
+/** What else decides, where this role may read it. */
+function restAsJson(schema: string): string {
+  const s = identifier(schema)
+  return `(select pg_catalog.json_agg(entry order by entry.file collate "C", entry.ordinal) from (
+      select file, ordinal, meaning, state from ${s}.step
+      where not exists (select from ${s}.ledger where name = file and finished is not null)
+    ) as entry) as steps,
+    exists (select from ${s}.run where state = 'succeeded') as "hasSucceeded"`
 }
 
 /**
@@ -68,19 +79,29 @@ export async function look(on: Session, schema: string): Promise<Look> {
 }
 
 /** The ledger by one query, or undefined where a part of it is not there. */
-async function lookAtWhole(on: Session, schema: string): Promise<Look | undefined> {
-  type Row = Omit<Look, 'ledger'> & { format: string; rows: LedgerEntry[] | null }
+async function lookAtWhole(on: Session, schema: string, rest?: string): Promise<Look | undefined> {
+  type Row = Omit<Look, 'ledger'> & {
+    format: string
+    rows: LedgerEntry[] | null
+    steps: Step[] | null
+    hasSucceeded: boolean
+  }
   try {
-    const { format, rows, ...seen } = await oneRow<Row>(
+    const { format, rows, steps, hasSucceeded, ...seen } = await oneRow<Row>(
       on,
-      `select ${sessionColumns}, ${identifier(schema)}.format() as format, ${ledgerAsJson(schema)} as rows`,
+      `select ${sessionColumns}, ${identifier(schema)}.format() as format,
+        ${ledgerAsJson(schema)} as rows, ${rest ?? restAsJson(schema)}`,
     )
     checkFormat(format)
-    return { ...seen, ledger: { format, rows: rows ?? [] } }
+    return { ...seen, ledger: { format, rows: rows ?? [], steps: steps ?? [], hasSucceeded } }
   } catch (error) {
     if (!(error instanceof ServerError)) throw error
     // Before the session has its key data it is the log-in that was refused.
-    if (error.sqlState === '42501' && on.frames.pid !== 0) throw mayNotRead(error, schema)
+    if (error.sqlState === '42501' && on.frames.pid !== 0) {
+      if (rest !== undefined) throw mayNotRead(error, schema)
+      // Somebody who only looks may lack the right to read the other tables.
+      return await lookAtWhole(on, schema, 'null as steps, true as "hasSucceeded"')
+    }
     if (!absent.has(error.sqlState)) throw error
     return undefined
   }
@@ -157,129 +178,50 @@ function compareFormats(a: string, b: string): number {
   return aMajor - bMajor || aMinor - bMinor
 }
 
-/**
- * What stands in the database beside the ledger: relations, types and routines of roles that this
- * one belongs to, wherever they are, and anybody's in `public` or on the search_path. What belongs
- * to an extension does not count.
- */
-export async function findObjects(on: Session, schema: string): Promise<Found> {
-  const row = await oneRow<{ tables: number; objects: number; first: string[] | null }>(
-    on,
-    `with spaces as (
-      select oid, nspname from pg_catalog.pg_namespace
-      where nspname !~ '^pg_' and nspname not in ('information_schema', ${literal(schema)})
-    ), things as (
-      select case c.relkind when 'r' then 'table' when 'p' then 'table' when 'f' then 'foreign table'
-          when 'v' then 'view' when 'm' then 'materialized view' else 'sequence' end as kind,
-        c.relname as name, c.relnamespace as space, c.relowner as owner,
-        'pg_catalog.pg_class'::pg_catalog.regclass as class, c.oid as oid
-      from pg_catalog.pg_class c
-      where c.relkind in ('r', 'p', 'f', 'v', 'm')
-        or c.relkind = 'S' and not exists (
-          select from pg_catalog.pg_depend d
-          where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-            and d.objid = c.oid and d.deptype in ('a', 'i'))
-      union all
-      select 'type', t.typname, t.typnamespace, t.typowner, 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid
-      from pg_catalog.pg_type t left join pg_catalog.pg_class c on c.oid = t.typrelid
-      where t.typtype in ('e', 'd', 'r') or t.typtype = 'c' and c.relkind = 'c'
-      union all
-      select 'routine', p.proname, p.pronamespace, p.proowner, 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid
-      from pg_catalog.pg_proc p
-    ), found as (
-      select kind, nspname || '.' || name as full_name
-      from things join spaces on spaces.oid = things.space
-      where not exists (
-          select from pg_catalog.pg_depend d
-          where d.classid = things.class and d.objid = things.oid and d.deptype = 'e')
-        and (pg_catalog.pg_has_role(things.owner, 'member')
-          or nspname = 'public' or nspname = any (pg_catalog.current_schemas(false)))
-    )
-    select count(*)::int as objects, count(*) filter (where kind = 'table')::int as tables,
-      (select json_agg(kind || ' ' || full_name)
-        from (select * from found order by kind <> 'table', full_name limit 5) as shown) as first
-    from found`,
-  )
-  return { ...row, first: row.first ?? [] }
-}
-
-/** A run that has work to do, for whoever comes later; one with nothing to do leaves no row. */
-export interface Run {
-  /** Eight hexadecimal digits. */
-  readonly id: string
-  readonly pod: string
-  /** A person watches, on a terminal. */
-  readonly isAttended: boolean
-}
-
-/** Once for a run, however many connections it needs. */
-export async function recordStart(
-  on: Session,
-  schema: string,
-  run: Run,
-  setChecksum: string,
-): Promise<void> {
-  const values = [literal(run.id), literal(setChecksum), literal('running'), literal(run.pod)]
-  await on.query(
-    `insert into ${identifier(schema)}.run (id, set_checksum, state, pod) values (${values.join(', ')})
-    on conflict (id) do nothing`,
-  )
-}
-
-export interface RunEnd {
-  readonly state: 'succeeded' | 'failed' | 'interrupted'
-  readonly exitCode: number
-  /** Code of the failure, never more: others may read the row. */
-  readonly reason: string | undefined
-  /** The file that was under way. */
-  readonly fileBegun: string | undefined
-}
-
-/** Records how a run ended; rows older than 90 days go, except the first success. */
-export async function recordEnd(on: Session, schema: string, run: Run, end: RunEnd): Promise<void> {
-  const runs = `${identifier(schema)}.run`
-  await on.execute(`
-    rollback;
-    update ${runs} set state = ${literal(end.state)}, exit_code = ${end.exitCode},
-      reason = ${optional(end.reason)}, file_begun = ${optional(end.fileBegun)},
-      finished = pg_catalog.clock_timestamp()
-    where id = ${literal(run.id)};
-    delete from ${runs} where started < pg_catalog.clock_timestamp() - interval '90 days'
-      and id is distinct from (
-        select id from ${runs} where state = 'succeeded' order by started limit 1)`)
-}
-
-/** A run that ended with a failure that a retry does not mend. */
-export interface FailedRun {
-  readonly id: string
-  readonly reason: string
-  readonly file: string | undefined
-  /** How long ago it ended, by the clock of the server. */
-  readonly agoMs: number
-  /** When that was asked, by `performance.now()`: the answer is of a later moment. */
-  readonly askedMs: number
-}
-
-/** The latest run of the same files that ended with exit 1, unless another has succeeded since. */
-export async function failedRun(
-  on: Session,
-  schema: string,
-  setChecksum: string,
-): Promise<FailedRun | undefined> {
-  const askedMs = performance.now()
-  const [row] = await on.query<Omit<FailedRun, 'askedMs'> & { exit: number }>(`
-    select id, reason, file_begun as file, exit_code as exit,
-      (extract(epoch from pg_catalog.clock_timestamp() - finished) * 1000)::pg_catalog.float8 as "agoMs"
-    from ${identifier(schema)}.run
-    where set_checksum = ${literal(setChecksum)} and exit_code in (0, 1)
-    order by finished desc limit 1`)
-  return row?.exit === 1 ? { ...row, file: row.file ?? undefined, askedMs } : undefined
-}
-
 /** Makes relaxed commits durable: a synchronous commit behind them flushes theirs, too. */
 export async function flushLedger(on: Session, schema: string): Promise<void> {
   const ledger = `${identifier(schema)}.ledger`
   await on.execute(
     `update ${ledger} set flushed = true where id = (select id from ${ledger} order by id desc limit 1)`,
   )
+}
+
+/** Reads the short digests of statements into the rows. */
+export async function withDigests<R extends Recorded>(
+  on: Session,
+  schema: string,
+  recorded: R,
+): Promise<R> {
+  const found = await on.query<{ id: number; digests: string }>(
+    `select id::pg_catalog.float8 as id, digests from ${identifier(schema)}.ledger`,
+  )
+  const byId = new Map(found.map(({ id, digests }) => [id, digests]))
+  const rows = recorded.rows.map((row) => ({ ...row, digests: byId.get(row.id) }))
+  return { ...recorded, rows }
+}
+
+/** Writes what changed of rows that are there, without running anything. Behind the fence. */
+export async function amendLedger(
+  on: Session,
+  schema: string,
+  lockKey: bigint,
+  { amendments, takeOvers }: Pick<Plan, 'amendments' | 'takeOvers'>,
+): Promise<void> {
+  const s = identifier(schema)
+  const changes = [
+    ...amendments.map(
+      ({ id, breaksBefore }) =>
+        `update ${s}.ledger set breaks_before = ${breaksBefore ?? 'null'} where id = ${id}`,
+    ),
+    ...takeOvers.map(
+      ({ from, to }) =>
+        `update ${s}.step set file = ${literal(` ${to}`)} where file = ${literal(from)}`,
+    ),
+    // In two steps, since one file may take the name that another gives up.
+    ...(takeOvers.length === 0
+      ? []
+      : [`update ${s}.step set file = pg_catalog.ltrim(file) where file like ' %'`]),
+  ]
+  if (changes.length === 0) return
+  await on.execute(['begin', fence(lockKey), ...changes, 'commit'].join(';\n'))
 }

@@ -1,4 +1,6 @@
-import { identifier } from './quote.ts'
+import type { Phase } from '../phases.ts'
+import type { Step } from '../recorded.ts'
+import { identifier, literal, optional } from './quote.ts'
 import type { Session } from './session.ts'
 
 /** A row of the table `run`; times by the clock of the server. */
@@ -16,14 +18,6 @@ export interface RunRow {
   readonly finished: string | null
   /** Since it ended, or began where it has not ended. */
   readonly agoMs: number
-}
-
-/** A row of the table `step`. */
-export interface StepRow {
-  readonly file: string
-  readonly ordinal: number
-  readonly meaning: string
-  readonly state: string
 }
 
 /** States of a run that ended badly and could say so. */
@@ -45,10 +39,92 @@ export async function readRuns(on: Session, schema: string): Promise<readonly Ru
 }
 
 /** Steps of files that are begun and not applied, by file and in order. */
-export async function readHalfDone(on: Session, schema: string): Promise<readonly StepRow[]> {
+export async function readHalfDone(on: Session, schema: string): Promise<readonly Step[]> {
   const s = identifier(schema)
-  return await on.query<StepRow>(`
+  return await on.query<Step>(`
     select file, ordinal, meaning, state from ${s}.step
     where not exists (select from ${s}.ledger where name = file and finished is not null)
     order by file collate "C", ordinal`)
+}
+
+/** A run that has work to do, for whoever comes later; one with nothing to do leaves no row. */
+export interface Run {
+  /** Eight hexadecimal digits. */
+  readonly id: string
+  readonly pod: string
+  /** A person watches, on a terminal. */
+  readonly isAttended: boolean
+}
+
+/** Once for a run, however many connections it needs. */
+export async function recordStart(
+  on: Session,
+  schema: string,
+  run: Run,
+  setChecksum: string,
+  phase: Phase | undefined,
+): Promise<void> {
+  const values = [
+    literal(run.id),
+    literal(setChecksum),
+    optional(phase),
+    literal('running'),
+    literal(run.pod),
+  ]
+  await on.query(
+    `insert into ${identifier(schema)}.run (id, set_checksum, phase, state, pod) values (${values.join(', ')})
+    on conflict (id) do nothing`,
+  )
+}
+
+export interface RunEnd {
+  readonly state: 'succeeded' | 'failed' | 'interrupted'
+  readonly exitCode: number
+  /** Code of the failure, never more: others may read the row. */
+  readonly reason: string | undefined
+  /** The file that was under way. */
+  readonly fileBegun: string | undefined
+}
+
+/** Records how a run ended; rows older than 90 days go, except the first success. */
+export async function recordEnd(on: Session, schema: string, run: Run, end: RunEnd): Promise<void> {
+  const runs = `${identifier(schema)}.run`
+  await on.execute(`
+    rollback;
+    update ${runs} set state = ${literal(end.state)}, exit_code = ${end.exitCode},
+      reason = ${optional(end.reason)}, file_begun = ${optional(end.fileBegun)},
+      finished = pg_catalog.clock_timestamp()
+    where id = ${literal(run.id)};
+    delete from ${runs} where started < pg_catalog.clock_timestamp() - interval '90 days'
+      and id is distinct from (
+        select id from ${runs} where state = 'succeeded' order by started limit 1)`)
+}
+
+/** A run that ended with a failure that a retry does not mend. */
+export interface FailedRun {
+  readonly id: string
+  readonly reason: string
+  readonly file: string | undefined
+  /** How long ago it ended, by the clock of the server. */
+  readonly agoMs: number
+  /** When that was asked, by `performance.now()`: the answer is of a later moment. */
+  readonly askedMs: number
+}
+
+/** The latest run of the same files and phase that ended with exit 1, unless another has succeeded since. */
+export async function failedRun(
+  on: Session,
+  schema: string,
+  setChecksum: string,
+  phase: Phase | undefined,
+): Promise<FailedRun | undefined> {
+  const askedMs = performance.now()
+  const [row] = await on.query<Omit<FailedRun, 'askedMs'> & { exit: number }>(`
+    select id, reason, file_begun as file, exit_code as exit,
+      (extract(epoch from pg_catalog.clock_timestamp() - finished) * 1000)::pg_catalog.float8 as "agoMs"
+    from ${identifier(schema)}.run
+    where set_checksum = ${literal(setChecksum)} and phase is not distinct from ${optional(phase)}
+      and exit_code in (0, 1)
+    order by finished desc limit 1`)
+  return row?.exit === 1 ? { ...row, file: row.file ?? undefined, askedMs } : undefined
 }

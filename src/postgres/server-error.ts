@@ -16,13 +16,15 @@ export class ServerError extends Failure {
   /** The table that the error is about, as `schema.table`, where the server says it. */
   readonly table: string | undefined
 
+  /** @param routine - the function of the server that raised it */
   constructor(
     sqlState: string,
     primary: string,
     position: number | undefined,
     table: string | undefined,
+    routine?: string,
   ) {
-    const said = `${shown(sqlState, primary)} (${sqlState})`
+    const said = `${shown(sqlState, primary, routine)} (${sqlState})`
     super(
       codes[sqlState] ?? codes[sqlState.slice(0, 2)] ?? 'DEFECT',
       `PostgreSQL refused what the ledger needs: ${said}`,
@@ -54,15 +56,18 @@ const codes: Readonly<Record<string, FailureCode>> = {
  * quote to the last, in a syntax error too unless what is quoted is a word or a mark. The message comes in
  * the server's language, and a value may hold quotes of its own.
  */
-function shown(sqlState: string, primary: string): string {
-  // RAISE puts together what it likes.
-  if (sqlState === 'P0001')
+function shown(sqlState: string, primary: string, routine: string | undefined): string {
+  // RAISE and ASSERT put together what they like, under any code. Class LS is ours.
+  if (routine !== undefined && raising.has(routine) && !sqlState.startsWith('LS'))
     return 'an exception that the file raises; its text is in the log of the server'
   const quoted = fromFirstQuoteToLast.exec(primary)?.[0]
   if (quoted === undefined || !(sqlState.startsWith('22') || sqlState === '42601')) return primary
   if (sqlState === '42601' && harmless.test(quoted.slice(1, -1))) return primary
   return primary.replace(quoted, () => '"…"')
 }
+
+/** Functions of PL/pgSQL, as the server names the place of an error in its own source. */
+const raising = new Set(['exec_stmt_raise', 'exec_stmt_assert'])
 
 const fromFirstQuoteToLast = /["'«»‹›„“”‚‘’「」『』](?:.*["'«»‹›„“”‚‘’「」『』])?/s
 const harmless = /^(?:[\p{L}_][\p{L}\p{N}_$]{0,62}|[^\p{L}\p{N}'"$\s]{1,3})$/u

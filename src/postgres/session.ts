@@ -221,7 +221,7 @@ export class Session implements AsyncDisposable {
       const position = error.position === undefined ? undefined : Number(error.position)
       const table =
         error.table_name === undefined ? undefined : `${error.schema_name}.${error.table_name}`
-      return new ServerError(error.code, error.message, position, table)
+      return new ServerError(error.code, error.message, position, table, error.routine)
     }
     if (this.#loss !== undefined) return this.#loss
     const code = error instanceof Error && 'code' in error ? String(error.code) : ''

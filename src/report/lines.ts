@@ -53,6 +53,12 @@ export function lineOf(event: Event, width = 0): Line {
       const where = event.file === undefined ? '' : ` inside ${event.file}`
       return warn(`${event.reason}${where}; the ledger will say what is applied`, [])
     }
+    case 'step': {
+      const { file, ordinal, of, how, kind, durationMs } = event
+      const what = how === 'alone' ? `, ${kind},` : ''
+      const text = `${file}: statement ${ordinal} of ${of}${what} in ${duration(durationMs)}`
+      return { level: how === 'alone' ? 'info' : 'debug', text, more: [] }
+    }
     case 'applied': {
       const covers = event.covers > 0 ? `, stands for ${count(event.covers, 'file')}` : ''
       const warned = event.warnings > 0 ? `, ${count(event.warnings, 'warning')} of the server` : ''
@@ -80,6 +86,12 @@ function doneLine(outcome: Outcome, durationMs: number): Line {
       const { applied, covered } = outcome
       const parts = covered > 0 ? ` (${covered} by the baseline, ${applied} applied)` : ' applied'
       return info(`${count(covered + applied, 'file')}${parts} ${took} 0`)
+    }
+    case 'adopted': {
+      const { rows, isNothing, isWritten } = outcome
+      if (isNothing) return info(`nothing to adopt: the ledger says so already, ${took} 0`)
+      if (!isWritten) return info(`nothing is written: add --yes to do it, ${took} 0`)
+      return info(`written into the ledger, ${count(rows, 'row')} added, ${took} 0`)
     }
     case 'failed': {
       const { code, exit } = outcome.failure

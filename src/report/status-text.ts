@@ -130,7 +130,9 @@ function halfDoneLines({
     ...steps.map(
       ({ ordinal, meaning, state }) => `step ${ordinal} is ${state} (${meaning.slice(0, 12)})`,
     ),
-    'compare the schema with these steps before the file is run again:',
+    inFolder
+      ? 'the next run goes on behind the last that is done, and mends what one that is begun has left:'
+      : 'an image that has the file goes on there; this one leaves it alone:',
     ...typed(look),
   ]
 }

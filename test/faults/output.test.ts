@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { freshDatabase, type Database } from '../support/database.ts'
@@ -46,7 +46,8 @@ for (const format of ['json', 'pretty'] as const) {
     await running.says('applied')
     running.child.stdout?.pause()
     await assertStands(db)
-    assert.equal(running.child.exitCode, null)
+    // It waits, so that what a kill would cut off has not been done either.
+    assert.ok((await applied(db)) < count)
     running.child.stdout?.resume()
     const ran = await running.ran
     assert.equal(ran.exit, 0, ran.stderr)
@@ -57,6 +58,22 @@ for (const format of ['json', 'pretty'] as const) {
       )
     assert.match(ran.stdout.trimEnd().split('\n').at(-1) ?? '', /done/)
   })
+}
+
+for (const format of ['json', 'pretty'] as const) {
+  test(`${format}: a disk that is full does not end a run`, { skip: noFullDisk() }, async () => {
+    await using db = await freshDatabase()
+    using folder = folderOf(manyFiles(50))
+    const env = { DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path, LOCKSTEP_LOG_FORMAT: format }
+    const command = ['sh', '-c', 'exec "$@" > /dev/full', 'sh']
+    const { exit, stderr } = await startProgram({ env, command, form: 'bundle' }).ran
+    assert.equal(exit, 0, stderr)
+    assert.equal(await applied(db), 50)
+  })
+}
+
+function noFullDisk(): string | false {
+  return existsSync('/dev/full') ? false : 'there is no /dev/full'
 }
 
 /** Waits until nothing is applied any more, since the log has to wait for its reader. */
@@ -116,11 +133,17 @@ test('what the driver throws from a timer behind a loss ends the run as a failur
   )
 })
 
-/** Other files for each format: a failure of the same ones rests for half a minute. */
+/**
+ * Ends with a message of PostgreSQL that is as long as one can be: no function takes these hundred
+ * types. Other files for each format, since a failure of the same ones rests for half a minute.
+ */
 function loudFiles(format: string): Record<string, string> {
+  const long = 'n'.repeat(63)
+  const types = Array.from({ length: 100 }, () => `null::${long}.${long}`)
   return {
     ...manyFiles(3_000),
-    '3001_loud.sql': `/* ${format} */ do $$ begin raise exception '%', repeat('long ', 100000); end $$;`,
+    '3001_loud.sql': `/* ${format} */ create schema ${long}; create type ${long}.${long} as enum ();
+      select loud(${types.join(',')});`,
   }
 }
 
@@ -150,6 +173,12 @@ test('a value in a message of PostgreSQL is masked in every line and in the ledg
     )
     assert.equal(ran.exit, 1)
     assert.ok(ran.output.includes('invalid input syntax for type bigint'))
+    assert.ok(!ran.output.includes('hunter2'))
+  }
+  for (const code of ['', `using errcode = 'check_violation'`]) {
+    const raised = `do $$ begin raise exception 'phone %', (select phone from leads) ${code}; end $$;`
+    const ran = await migrateFiles(db, { '0001_a.sql': raised }, { LOCKSTEP_BASELINE: 'ignore' })
+    assertFailed(ran, 1, 'SQL_FAILED', 'its text is in the log of the server')
     assert.ok(!ran.output.includes('hunter2'))
   }
   const [row] = await db.sql<{ all: string }>('select json_agg(r)::text as all from lockstep.run r')

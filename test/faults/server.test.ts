@@ -46,13 +46,59 @@ function processorSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
+test('a backend that is killed while its COMMIT waits: the file counts, and the run goes on behind it', async () => {
+  await using server = await startServer(18)
+  using folder = folderOf({
+    ...files,
+    '0002_b.sql': 'insert into journal values (2); select pg_advisory_xact_lock(42);',
+  })
+  const env = {
+    DATABASE_URL: server.url,
+    LOCKSTEP_DIR: folder.path,
+    LOCKSTEP_CONNECT_WAIT: '30s',
+    LOCKSTEP_HEARTBEAT: '200ms',
+    LOCKSTEP_LOCK_TIMEOUT: '0',
+  }
+  const sql = postgres(server.url, { max: 1, fetch_types: false })
+  try {
+    await sql.unsafe('select pg_advisory_lock(42)')
+    const running = startProgram({ env, form: 'bundle', withinMs: 60_000 })
+    await running.says('blocked    0002_b.sql')
+    // From now on a COMMIT is on the disk, and waits for a standby that never comes.
+    await sql.unsafe(`alter system set synchronous_standby_names = 'nobody'`)
+    await server.reload()
+    await sql.unsafe('select pg_sleep(0.5), pg_advisory_unlock(42)')
+    await terminateAtCommit(sql)
+    await sql.unsafe('alter system reset synchronous_standby_names')
+    await server.reload()
+    const note = '0002_b.sql is applied: the connection was lost behind its COMMIT'
+    assertSucceeded(await running.ran, /^lost /m, note, '3 files applied')
+    const rows = await sql.unsafe('select file from journal order by file')
+    assert.deepEqual([...rows], [{ file: 1 }, { file: 2 }, { file: 3 }])
+  } finally {
+    await sql.end({ timeout: 1 })
+  }
+})
+
+/** Ends the session that waits for a standby, as soon as there is one. */
+async function terminateAtCommit(sql: postgres.Sql): Promise<void> {
+  const deadlineMs = performance.now() + 10_000
+  for (;;) {
+    const ended = await sql.unsafe(
+      `select pg_terminate_backend(pid, 5000) from pg_stat_activity where wait_event = 'SyncRep'`,
+    )
+    if (ended.length > 0) return
+    assert.ok(performance.now() < deadlineMs, 'no COMMIT waits')
+  }
+}
+
 test(
-  'where nothing answers, a run waits without work and ends by its deadline',
+  'where no host answers, a run waits without work and ends by its deadline',
   { skip: process.platform === 'linux' ? false : 'the use of the processor is read from /proc' },
   async (t) => {
     using folder = folderOf(files)
     const env = {
-      DATABASE_URL: `postgres://u:${superuserPassword}@127.0.0.1:${await freePort()}/d`,
+      DATABASE_URL: `postgres://u:${superuserPassword}@127.0.0.1:${await freePort()},localhost:${await freePort()}/d`,
       LOCKSTEP_DIR: folder.path,
       LOCKSTEP_CONNECT_WAIT: '60s',
       LOCKSTEP_HEARTBEAT: '100ms',
@@ -60,10 +106,10 @@ test(
     }
     const running = startProgram({ env, form: 'bundle' })
     // Loading the program is over by then.
-    await running.says('connection refused', 3)
+    await running.says('waiting ', 3)
     const pid = running.child.pid ?? 0
     const before = { s: processorSeconds(pid), ms: performance.now() }
-    await running.says('connection refused', 6)
+    await running.says('waiting ', 6)
     const used = processorSeconds(pid) - before.s
     const tookS = (performance.now() - before.ms) / 1000
     t.diagnostic(`${((100 * used) / tookS).toFixed(1)} % of a processor in ${tookS.toFixed(1)} s`)

@@ -50,6 +50,9 @@ async function applyFolder(
     text: migration.text,
     earns: [migration],
     how: 'transaction',
+    modes: '',
+    lockTimeoutMs: undefined,
+    statementTimeoutMs: undefined,
     head: 0,
     over: [],
   } as const
@@ -61,6 +64,7 @@ async function applyFolder(
     pooler: 'refuse',
     lockTimeoutMs: 0,
     statementTimeoutMs: 0,
+    mayCommitItself: true,
   } as const
   try {
     for await (const _ of applyAll(session, [work], terms, meanwhile));
@@ -111,7 +115,6 @@ for (const [what, before, wrong, place] of [
     '',
   ],
   ['a syntax error', manyRows('b'), 'selekt 1;', '10002:1'],
-  ['an open quote at the end', manyRows('b'), `select 'open\n`, '10002:8'],
   ['an open parenthesis at the end', manyRows('b'), `select (\n`, '10003:1'],
 ] as const) {
   test(`nothing is kept of a large file with an error, whose place is that of the file: ${what}`, async () => {
@@ -131,19 +134,67 @@ for (const [what, before, wrong, place] of [
   })
 }
 
-for (const [what, text, code] of [
-  ['from the client', 'copy b from stdin;\n', 'COPY_REFUSED'],
-  ['to the client', 'copy (select generate_series(1, 100000)) to stdout;', 'COPY_REFUSED'],
+for (const [what, wrong, place, reason] of [
+  ['an open quote', `select 'open\n`, '10002:8', 'a string begins here and has no end'],
+  ['COMMIT in the middle', `commit;\n${fillers(9)}`, '10002:1', 'begins or ends a transaction'],
+  ['COPY and its data', `copy b from stdin;\n1\tit's\n\\.\n${fillers(9)}`, '10002:1', 'COPY from'],
+  ['a command of psql', `${fillers(9)}\\echo 'x'\n;`, '10011:1', 'a command of psql'],
+] as const) {
+  test(`a large file is refused before anything runs, with the place: ${what}`, async () => {
+    await using db = await freshDatabase()
+    const files = { '0001_a.sql': 'create table a ();', '0002_b.sql': manyRows('b') + wrong }
+    const ran = await migrateFiles(db, files)
+    assertFailed(ran, 1, 'STATEMENT_REFUSED', `0002_b.sql:${place} `, reason)
+    assert.equal(await exists(db, 'a'), false)
+  })
+}
+
+test('a directive far down in a large file is refused', async () => {
+  await using db = await freshDatabase()
+  const stray = `${manyRows('b')}-- lockstep: no-transaction\nselect 1;`
+  const ran = await migrateFiles(db, { '0001_a.sql': stray })
+  assertFailed(ran, 1, 'DIRECTIVE_INVALID', '0001_a.sql:10002:1 a directive must stand in')
+})
+
+test('a large file wrapped in its own transaction has the modes of it, and places stay', async () => {
+  await using db = await freshDatabase()
+  const begin = '-- 😀\nbegin isolation level repeatable read;\n'
+  const level = `insert into b select -1, current_setting('transaction_isolation');\n`
+  const file = `${begin}${manyRows('b')}${level}commit;\n-- end\n`
+  const wrong = file.replace('commit;', 'select nmae; commit;')
+  const failed = await migrateFiles(db, { '0001_a.sql': wrong })
+  assertFailed(failed, 1, 'SQL_FAILED', '0001_a.sql:10005:8 ')
+  const ran = await migrateFiles(db, { '0001_a.sql': file })
+  assertSucceeded(ran, '1 file applied', 'its own BEGIN and COMMIT are left out')
+  assert.deepEqual(await db.sql('select note from b where id = -1'), [{ note: 'repeatable read' }])
+})
+
+test('a large baseline by a newer pg_dump, and a large file without a transaction', async () => {
+  await using db = await freshDatabase()
+  const files = {
+    'baseline.sql': `-- lockstep: baseline 1\nSET transaction_timeout = 0;\n${manyRows('b')}`,
+    '0001_a.sql': 'select 1;',
+    '0002_b.sql': `-- lockstep: no-transaction\n${fillers(9)}create index concurrently on b (id);`,
+  }
+  assertSucceeded(await migrateFiles(db, files))
+  assert.ok(await hasRows(db, 'b'))
+  assert.deepEqual(await ledgerNames(db), ['0001_a.sql', '0002_b.sql'])
+})
+
+// Not through the program, which refuses these before: what stands here is the last line.
+for (const [what, copy] of [
+  ['from the client', 'copy b from stdin;\n'],
+  ['to the client', 'copy (select generate_series(1, 100000)) to stdout;'],
 ] as const) {
   test(`COPY in the middle of a large file keeps nothing of it: ${what}`, async () => {
     await using db = await freshDatabase()
-    const ran = await migrateFiles(db, { '0001_a.sql': `${manyRows('b')}${text}${fillers(10)}` })
-    assertFailed(ran, 1, code, '0001_a.sql')
+    using folder = folderOf({ '0001_a.sql': `${manyRows('b')}${copy}${fillers(10)}` })
+    const failure = await failureIn('COPY_REFUSED', applyFolder(db, folder.path))
+    assert.match(failure.message, /^0001_a\.sql: /)
     assert.equal(await exists(db, 'b'), false)
   })
 }
 
-// Not through the program, which may refuse these before: what stands here is the last line.
 for (const [what, ends, kept] of [
   ['COMMIT', 'commit', false],
   ['COMMIT AND CHAIN', 'commit and chain', false],
@@ -233,7 +284,7 @@ const text = `${manyRows('b')}create table behind (id int);\n`
 for (const [what, change] of [
   ['another byte', (path: string) => writeFileSync(path, text.replace('behind (id', 'behind (no'))],
   ['another first byte', (path: string) => writeFileSync(path, text.replace('create', 'create '))],
-  ['what is no SQL', (path: string) => writeFileSync(path, 'x'.repeat(text.length))],
+  ['what is no SQL', (path: string) => writeFileSync(path, 'x'.repeat(Buffer.byteLength(text)))],
   ['cut short', (path: string) => truncateSync(path, 1_200_000)],
   ['grown', (path: string) => appendFileSync(path, 'create table more (id int);')],
   ['gone', (path: string) => rmSync(path)],

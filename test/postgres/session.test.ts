@@ -88,6 +88,17 @@ test('an open transaction is gone with its session, and nothing behind it runs o
   )
 })
 
+test('an answer that came while the process was stopped is no loss, however late it is read', async () => {
+  await using db = await freshDatabase()
+  await using session = await openConfirmed(db)
+  const answered = session.execute('select pg_sleep(0.2)', 400)
+  answered.catch(() => undefined)
+  await db.superuser('select pg_sleep(0.05)')
+  // As SIGSTOP does: timers are due and bytes have come when it goes on.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000)
+  assert.deepEqual((await answered).tags, ['SELECT 1'])
+})
+
 test('a session that is abandoned rejects with the reason at once, whatever the server does', async () => {
   await using db = await freshDatabase()
   await using session = await openConfirmed(db)

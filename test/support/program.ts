@@ -1,5 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
+import { canary } from './database.ts'
+import { superuserPassword } from './server.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 
@@ -9,6 +11,8 @@ const programs = {
   bundle: join(root, 'dist', 'lockstep.mjs'),
 } as const
 export type ProgramForm = keyof typeof programs
+
+const secrets = [canary, encodeURIComponent(canary), superuserPassword]
 
 export interface Ran {
   readonly exit: number | null
@@ -36,7 +40,7 @@ interface Asked {
   readonly withinMs?: number
 }
 
-/** Runs the program with an environment of its own and waits for its end. */
+/** Runs the program with an environment of its own and waits for its end. No output may hold a password. */
 export function runProgram(asked: Asked): Promise<Ran> {
   return startProgram(asked).ran
 }
@@ -72,7 +76,10 @@ export function startProgram({
     child.once('close', (exit) => {
       clearTimeout(timer)
       for (const look of waiting) look()
-      resolve({ exit, ...read, output: read.stdout + read.stderr })
+      const output = read.stdout + read.stderr
+      if (secrets.some((secret) => output.includes(secret)))
+        reject(new Error(`a password is in the output:\n${output}`))
+      else resolve({ exit, ...read, output })
     })
   })
   const says = (text: string, times = 1): Promise<void> =>

@@ -1,161 +1,30 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decide, nothingFound, type LedgerRow, type Plan, type Wishes } from '../../src/decide.ts'
+import { decide, type Plan, type Wishes } from '../../src/decide.ts'
+import type { Directives } from '../../src/files/directives.ts'
 import type { Folder, Migration } from '../../src/files/folder.ts'
-import { compareNames } from '../../src/files/name.ts'
+import { needOf } from '../../src/needs.ts'
+import { nothingFound } from '../../src/objections.ts'
+import type { LedgerRow, Recorded, Step } from '../../src/recorded.ts'
 import { worksOf } from '../../src/works.ts'
-import { fileOf, lineOfDecision } from '../support/decision.ts'
+import { lineOfDecision } from '../support/decision.ts'
 import { randomOf, testSeed, type Random } from '../support/random.ts'
 import { smallText } from '../support/small-text.ts'
+import { lineOfImage, nextImage } from '../support/releases.ts'
 
 // One database, and a random sequence of images that are released on it: later ones, older ones,
-// hotfixes, late branches, merges, renumbered, deleted and edited files, squashes. `decide` plans
-// each run, and a model of the ledger takes the rows that `worksOf` and `apply` would write.
-
-interface Release {
-  readonly image: Folder
-  readonly says: string
-}
-
-/** Gives texts that no other file has. */
-type NewText = () => string
-
-function imageOf(files: readonly Migration[], upto?: bigint): Folder {
-  const sorted = files.toSorted(compareNames)
-  const exists = sorted.some(({ version }) => version === upto)
-  const baseline =
-    upto !== undefined && exists
-      ? { text: 'b', checksum: 'b', upto, version: String(upto) }
-      : undefined
-  return { dir: 'sql', files: sorted, baseline, warnings: [] }
-}
-
-function versionsOf(image: Folder): bigint[] {
-  return image.files.map(({ version }) => version)
-}
-
-/** A version that the image has not, of those up to a little above its highest. */
-function freeVersion(image: Folder, random: Random): bigint {
-  const taken = new Set(versionsOf(image))
-  const highest = Number(image.files.at(-1)?.version ?? 0n)
-  for (;;) {
-    const version = BigInt(1 + random.below(highest + 3))
-    if (!taken.has(version)) return version
-  }
-}
-
-function nameOf(version: bigint, random: Random): string {
-  return `${version}_${random.pick(['a', 'b', 'c'])}`
-}
-
-/** Mostly a text of its own, sometimes one that other files have, too, or none. */
-function someText(random: Random, newText: NewText): string {
-  return random.oneIn(5) ? random.pick(['grant', 'vacuum', '']) : newText()
-}
-
-const changes = {
-  rerun: (image: Folder) => image,
-  append: (image: Folder, random: Random, newText: NewText) => {
-    const highest = image.files.at(-1)?.version ?? 0n
-    const name = nameOf(highest + BigInt(1 + random.below(3)), random)
-    return imageOf([...image.files, fileOf(name, someText(random, newText))], image.baseline?.upto)
-  },
-  insert: (image: Folder, random: Random, newText: NewText) => {
-    const name = nameOf(freeVersion(image, random), random)
-    return imageOf([...image.files, fileOf(name, someText(random, newText))], image.baseline?.upto)
-  },
-  remove: (image: Folder, random: Random) => {
-    const gone = random.below(image.files.length)
-    return imageOf(
-      image.files.filter((_, index) => index !== gone),
-      image.baseline?.upto,
-    )
-  },
-  renumber: (image: Folder, random: Random) => {
-    const file = image.files[random.below(image.files.length)]
-    if (file === undefined) return image
-    const name = nameOf(freeVersion(image, random), random)
-    const others = image.files.filter((other) => other !== file)
-    return imageOf([...others, fileOf(name, smallText(file))], image.baseline?.upto)
-  },
-  squash: (image: Folder, random: Random) => {
-    const upto = image.files[random.below(image.files.length)]?.version ?? 0n
-    const kept = image.files.filter(({ version }) => version >= upto || random.oneIn(2))
-    return imageOf(kept, upto)
-  },
-} as const satisfies Record<string, (image: Folder, random: Random, newText: NewText) => Folder>
-
-/** Another text in a file that is not applied under its name. */
-function edit(image: Folder, rows: readonly LedgerRow[], random: Random, newText: NewText): Folder {
-  const applied = new Set(rows.map(({ name }) => name))
-  const open = image.files.filter(({ file }) => !applied.has(file))
-  const file = open[random.below(open.length)]
-  if (file === undefined) return image
-  const others = image.files.filter((other) => other !== file)
-  return imageOf([...others, fileOf(file.file, newText())], image.baseline?.upto)
-}
-
-/** Two branches together; where they contradict each other the first one stays. */
-function merge(image: Folder, other: Folder): Folder {
-  const taken = new Set(versionsOf(image))
-  const more = other.files.filter(({ version }) => !taken.has(version))
-  return imageOf([...image.files, ...more], image.baseline?.upto ?? other.baseline?.upto)
-}
-
-const ways = [
-  'append',
-  'append',
-  'insert',
-  'renumber',
-  'remove',
-  'squash',
-  'rerun',
-  'edit',
-  'merge',
-] as const
-
-function nextRelease(
-  past: readonly Release[],
-  rows: readonly LedgerRow[],
-  random: Random,
-  newText: NewText,
-): Release {
-  // The newest image, or an older one: a rollback if it stays as it is, else a hotfix.
-  const at = random.oneIn(3) ? random.below(past.length) : past.length - 1
-  const base = past[at]?.image ?? imageOf([fileOf('5_a', newText())])
-  const way = random.pick(ways)
-  const other = past[random.below(past.length)]?.image ?? base
-  const image =
-    way === 'edit'
-      ? edit(base, rows, random, newText)
-      : way === 'merge'
-        ? merge(base, other)
-        : changes[way](base, random, newText)
-  const files = image.files.map((file) => `${file.file}=${smallText(file)}`).join(' ')
-  const baseline = image.baseline ? ` baseline:${image.baseline.upto}` : ''
-  return { image, says: `${at < 0 ? 'first' : `${way} #${at}`}: ${files}${baseline}` }
-}
-
-/** Writes the rows of a plan as `apply` would, up to the transaction that fails. */
-function applyPlan(plan: Plan, rows: LedgerRow[], failsAt: number): 'done' | 'failed' {
-  const last = rows.at(-1)
-  if (plan.mustFlush && last) rows[rows.length - 1] = { ...last, flushed: true }
-  for (const [at, work] of [...worksOf(plan)].entries()) {
-    if (at === failsAt) return 'failed'
-    for (const [index, { file: name, checksum }] of work.earns.entries()) {
-      const id = work.head + index + 1
-      const { over } = work
-      rows.push({ id, previous: id - 1, name, checksum, over, finished: true, flushed: true })
-    }
-  }
-  return 'done'
-}
+// hotfixes, late branches, merges, renumbered, deleted and edited files, squashes, each in a phase.
+// `decide` plans each run, and a model of the ledger takes the rows and steps that a run would write.
 
 const properties = {
   chain: 'each row refers to the one before it, and no two have one name',
   once: 'a file never runs again under another number',
+  steps: 'a half-done file goes on behind its own statements only',
+  held: 'no file runs before its phase once a run has succeeded',
   atOnce: 'an image that has just succeeded has nothing to do',
-  forEver: 'an image that has succeeded has nothing to do ever after, whatever images came between',
+  forEver:
+    'an image that has succeeded has nothing to run ever after, whatever images came between',
+  need: 'what an image needs is there from its success on',
 } as const
 type Property = keyof typeof properties
 
@@ -169,6 +38,78 @@ class Broken extends Error {
   }
 }
 
+/** What runs leave behind. */
+class Database implements Recorded {
+  readonly rows: LedgerRow[] = []
+  steps: Step[] = []
+  hasSucceeded = false
+
+  /** Writes what a plan writes, up to the file that fails; of one statement by statement a part. */
+  apply(plan: Plan, failsAt: number, random: Random): 'done' | 'failed' {
+    this.#amend(plan)
+    for (const [at, work] of [...worksOf(plan)].entries()) {
+      const [file] = work.how === 'baseline' ? [] : plan.pending.filter((f) => f.file === work.file)
+      const statements = file?.directives.noTransaction === true ? file.meaning.statements : []
+      const done = this.#stepsOf(work.file)
+      const isOwn = done.every((step) => statements[step.ordinal - 1] === step.meaning)
+      if (!isOwn) throw new Broken('steps', `${work.file} goes on behind statements of another`)
+      if (at === failsAt) {
+        const until = done.length + random.below(statements.length - done.length)
+        for (const [index, meaning] of statements.slice(0, until).entries()) {
+          if (index < done.length) continue
+          this.steps.push({ file: work.file, ordinal: index + 1, meaning, state: 'done' })
+        }
+        return 'failed'
+      }
+      this.steps = this.steps.filter((step) => !done.includes(step))
+      for (const [index, { file: name, checksum, meaning, directives }] of work.earns.entries()) {
+        this.rows.push({
+          id: work.head + index + 1,
+          previous: work.head + index,
+          name,
+          checksum,
+          meanings: [meaning.file],
+          how: work.how,
+          breaksBefore: directives.breaksBefore?.toString() ?? null,
+          over: work.over,
+          finished: true,
+          flushed: true,
+        })
+      }
+    }
+    this.hasSucceeded = true
+    return 'done'
+  }
+
+  #amend({ mustFlush, amendments, takeOvers }: Plan): void {
+    const last = this.rows.length - 1
+    for (const [index, row] of this.rows.entries()) {
+      const amendment = amendments.find(({ id }) => id === row.id)
+      const { breaksBefore } = amendment ?? row
+      this.rows[index] = {
+        ...row,
+        breaksBefore,
+        flushed: row.flushed || (mustFlush && index === last),
+      }
+    }
+    // All at once: one may take the name that another gives up.
+    this.steps = this.steps.map((step) => {
+      const found = takeOvers.find(({ from }) => from === step.file)
+      return found ? { ...step, file: found.to } : step
+    })
+  }
+
+  #stepsOf(file: string): Step[] {
+    return this.steps.filter((step) => step.file === file)
+  }
+
+  /** A release that commits relaxed may have run between. */
+  relaxLast(): void {
+    const last = this.rows.at(-1)
+    if (last) this.rows[this.rows.length - 1] = { ...last, flushed: false }
+  }
+}
+
 function checkChain(rows: readonly LedgerRow[]): void {
   const isChain = rows.every(({ id, previous }, at) => id === at + 1 && previous === at)
   if (!isChain) throw new Broken('chain', 'the chain is broken')
@@ -176,67 +117,130 @@ function checkChain(rows: readonly LedgerRow[]): void {
   if (names.size < rows.length) throw new Broken('chain', 'two rows have one name')
 }
 
-/** Of the files of one content those must run that find no row of this content to go with. */
-function checkOnce(image: Folder, rows: readonly LedgerRow[], plan: Plan): void {
-  const names = new Set(image.files.map(({ file }) => file))
-  const same = new Set(rows.map(({ name, checksum }) => `${name} ${checksum}`))
-  const free = image.files.filter(
-    (f) => f.meaning.statements.length > 0 && !same.has(`${f.file} ${f.checksum}`),
-  )
+/** Of the files of one meaning those must run that find no row of this meaning to go with. */
+function checkOnce({ files, baseline }: Folder, rows: readonly LedgerRow[], plan: Plan): void {
+  if (baseline?.covers !== undefined) return
+  const byName = new Map(rows.map((row) => [row.name, row]))
+  const isOwn = ({ file, meaning }: Migration): boolean =>
+    byName.get(file)?.meanings.includes(meaning.file) === true
+  const taken = new Set(files.filter(isOwn).map(({ file }) => file))
+  const free = files.filter((file) => file.meaning.statements.length > 0 && !isOwn(file))
   for (const one of free) {
-    const { checksum } = one
-    const files = free.filter((file) => file.checksum === checksum).length
-    const spare = rows.filter((row) => row.checksum === checksum && !names.has(row.name)).length
-    const runs = plan.pending.filter((file) => file.checksum === checksum).length
-    if (runs !== Math.max(0, files - spare))
-      throw new Broken('once', `${smallText(one)} runs ${runs} times`)
+    const { meaning } = one
+    const isSame = (other: Migration): boolean => other.meaning.file === meaning.file
+    const spare = rows.filter(
+      ({ name, meanings }) => meanings.includes(meaning.file) && !taken.has(name),
+    ).length
+    const rest = free.filter(isSame).slice(spare)
+    // One whose name was given to another is left alone until its phase.
+    const due = rest.filter(({ file }) => !byName.has(file))
+    const runs = [...plan.pending, ...plan.later].filter(isSame).length
+    if (runs !== due.length) throw new Broken('once', `${smallText(one)} runs ${runs} times`)
   }
 }
 
-const strict: Wishes = { outOfOrder: 'refuse', baseline: 'auto' }
-
-function checkUpToDate(property: Property, image: Folder, rows: readonly LedgerRow[]): void {
-  const decision = decide(image, rows, nothingFound, strict)
-  if (decision.kind === 'up-to-date') return
-  const files = image.files.map((file) => `${file.file}=${smallText(file)}`).join(' ')
-  throw new Broken(property, `${files} has succeeded and is now ${lineOfDecision(decision)}`)
+interface Success {
+  readonly image: Folder
+  readonly phase: Wishes['phase']
 }
+
+function strict(phase: Wishes['phase']): Wishes {
+  return { outOfOrder: 'refuse', baseline: 'auto', phase }
+}
+
+/** Nothing to do, or no more than to say again what it breaks; refused only as too old. */
+function checkForEver({ image, phase }: Success, database: Database): void {
+  const decision = decide(image, database, nothingFound, strict(phase))
+  const says = lineOfDecision(decision)
+  if (decision.kind === 'refused' && decision.failure.code === 'IMAGE_TOO_OLD') return
+  if (decision.kind === 'refused' || (decision.kind === 'pending' && decision.pending.length > 0))
+    throw new Broken(
+      'forEver',
+      `${lineOfImage(image)} has succeeded in ${phase} and is now ${says}`,
+    )
+  checkNeed(image, database)
+}
+
+function checkNeed(image: Folder, { rows }: Database): void {
+  const { lacking, refusal } = needOf(image, rows)
+  const unsure = rows.at(-1)?.flushed === false ? [] : lacking
+  if (unsure.length === 0 && (refusal?.failure.code ?? 'IMAGE_TOO_OLD') === 'IMAGE_TOO_OLD') return
+  const what = refusal?.failure.message ?? unsure.map(({ file }) => file).join(' ')
+  throw new Broken('need', `${lineOfImage(image)} has succeeded and needs ${what}`)
+}
+
+function checkAtOnce({ image, phase }: Success, database: Database): void {
+  const decision = decide(image, database, nothingFound, strict(phase))
+  if (decision.kind === 'up-to-date') return
+  const says = lineOfDecision(decision)
+  throw new Broken('atOnce', `${lineOfImage(image)} has succeeded and is now ${says}`)
+}
+
+function checkHeld({ pending }: Plan, phase: Wishes['phase'], hasSucceeded: boolean): void {
+  const runs = (what: keyof Directives): boolean =>
+    pending.some(({ directives }) => directives[what] === true)
+  if (hasSucceeded && (phase === 'before-rollout' || phase === undefined) && runs('afterRollout'))
+    throw new Broken('held', 'a file that waits for after-rollout runs')
+}
+
+/** Transaction at which a run fails, -1 for none: often within a file of several. */
+function placeOfFailure(plan: Plan, random: Random): number {
+  const works = [...worksOf(plan)].map(({ file }) => file)
+  const long = plan.pending.find(({ directives }) => directives.noTransaction)
+  if (long !== undefined && random.oneIn(3)) return works.indexOf(long.file)
+  return random.oneIn(6) ? random.below(3) : -1
+}
+
+const phases = ['before-rollout', 'before-rollout', 'after-rollout', 'all', 'none'] as const
 
 /** Plays a sequence; adds to the trace a line for each run. */
 function play(random: Random, trace: string[]): void {
-  const rows: LedgerRow[] = []
-  const past: Release[] = []
-  const succeeded = new Set<Folder>()
+  const database = new Database()
+  const past: Folder[] = []
+  const succeeded: Success[] = []
   let texts = 0
   const newText = (): string => `t${(texts += 1)}`
-  for (let left = 3 + random.below(7); left > 0; left -= 1) {
-    const release = nextRelease(past, rows, random, newText)
-    const { image } = release
-    if (image.files.length === 0) continue
-    past.push(release)
+  for (let left = 3 + random.below(9); left > 0; left -= 1) {
+    const { image, how } = nextImage(past, database, random, newText)
+    if (image.files.length === 0 && image.baseline?.covers === undefined) continue
+    past.push(image)
+    const told = random.pick(phases)
+    const phase = told === 'none' ? undefined : told
     const wishes: Wishes = {
       outOfOrder: random.oneIn(3) ? 'allow' : 'refuse',
       baseline: random.oneIn(10) ? 'ignore' : 'auto',
+      phase,
     }
-    const decision = decide(image, rows, nothingFound, wishes)
-    trace.push(`#${past.length - 1} ${release.says} -> ${lineOfDecision(decision)}`)
+    const decision = decide(image, database, nothingFound, wishes)
+    trace.push(
+      `#${past.length - 1} ${how}: ${lineOfImage(image)} ${phase ?? ''} -> ${lineOfDecision(decision)}`,
+    )
     if (decision.kind === 'refused') continue
     if (decision.kind === 'pending') {
-      if (rows.length > 0) checkOnce(image, rows, decision)
-      const failsAt = random.oneIn(6) ? random.below(3) : -1
-      const end = applyPlan(decision, rows, failsAt)
-      checkChain(rows)
+      checkHeld(decision, phase, database.hasSucceeded)
+      if (database.rows.length > 0) checkOnce(image, database.rows, decision)
+      const failsAt = placeOfFailure(decision, random)
+      const end = database.apply(decision, failsAt, random)
+      checkChain(database.rows)
       if (end === 'failed') {
         trace.push(`   failed at transaction ${failsAt}`)
         continue
       }
     }
-    checkUpToDate('atOnce', image, rows)
-    for (const earlier of succeeded) checkUpToDate('forEver', earlier, rows)
-    succeeded.add(image)
-    // A release that commits relaxed may have run between.
-    const last = rows.at(-1)
-    if (last && random.oneIn(12)) rows[rows.length - 1] = { ...last, flushed: false }
+    // The last word of a run is the ledger, which may say more than the plan did.
+    const verdict = decide(image, database, nothingFound, wishes)
+    if (verdict.kind === 'refused') {
+      trace.push(`   ended -> ${lineOfDecision(verdict)}`)
+      continue
+    }
+    checkAtOnce({ image, phase }, database)
+    for (const earlier of succeeded) checkForEver(earlier, database)
+    const isWhole = decision.later.every(({ directives }) => directives.afterRollout)
+    if (isWhole) {
+      checkNeed(image, database)
+      succeeded.push({ image, phase })
+    }
+    if (random.oneIn(12)) database.relaxLast()
   }
 }
 
@@ -248,6 +252,9 @@ interface Findings {
   /** How often each kind of decision was met. */
   readonly met: Map<string, number>
 }
+
+const kinds =
+  /-> (up-to-date, later|up-to-date|baseline|pending,|pending|refused \w+)|goes on as|breaks (none|\d)|, later/g
 
 /** Plays all sequences once; the tests below look at what was found. */
 function playAll(): Findings {
@@ -266,9 +273,8 @@ function playAll(): Findings {
       }
     }
     for (const line of trace) {
-      const kind =
-        /-> (up-to-date|baseline|pending,|pending|refused \w+)/.exec(line)?.[1] ?? 'failed'
-      findings.met.set(kind, (findings.met.get(kind) ?? 0) + 1)
+      const all = line.startsWith('   failed') ? ['failed'] : (line.match(kinds) ?? [])
+      for (const kind of all) findings.met.set(kind, (findings.met.get(kind) ?? 0) + 1)
     }
   }
   return findings
@@ -283,17 +289,27 @@ for (const [property, says] of Object.entries(properties)) {
   })
 }
 
-test('the sequences meet every kind of decision', () => {
+test('the sequences meet every kind of decision', (context) => {
+  context.diagnostic(JSON.stringify(Object.fromEntries(findings.met)))
   for (const kind of [
-    'up-to-date',
-    'pending',
-    'pending,', // nothing but a relaxed commit to make durable
-    'baseline',
+    '-> up-to-date',
+    '-> up-to-date, later',
+    '-> pending',
+    '-> pending,', // no file: a relaxed commit, a first success, or what a file breaks
+    '-> baseline',
+    ', later',
+    'goes on as',
+    'breaks none',
     'failed',
-    'refused FILE_CHANGED',
-    'refused FILE_MISSING',
-    'refused FILE_OUT_OF_ORDER',
-    'refused LEDGER_OF_ANOTHER',
+    '-> refused FILE_CHANGED',
+    '-> refused FILE_MISSING',
+    '-> refused FILE_OUT_OF_ORDER',
+    '-> refused FILE_BEHIND_HELD',
+    '-> refused FILE_BEFORE_ROLLOUT',
+    '-> refused PHASE_UNSET',
+    '-> refused IMAGE_TOO_OLD',
+    '-> refused BASELINE_GAP',
+    '-> refused LEDGER_OF_ANOTHER',
   ]) {
     const times = findings.met.get(kind) ?? 0
     assert.ok(times > 100, `${kind}: ${times} times with seed ${seed}`)

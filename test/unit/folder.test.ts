@@ -93,7 +93,11 @@ for (const [what, files, said] of [
   ['is empty', {}, /holds no SQL file to apply: it is empty/],
   ['has only a README', { 'README.md': '' }, /it holds 1 other/],
   ['has only hidden files', { '.0001_a.sql': '', '.b': '' }, /it holds 2 other/],
-  ['has only a baseline', { 'baseline.sql': '-- lockstep: baseline 1\n' }, /no SQL file to apply/],
+  [
+    'has only a baseline',
+    { 'baseline.sql': '-- lockstep: baseline 1\n' },
+    /stands alone: there is no SQL file to apply/,
+  ],
 ] as const satisfies [string, Files, RegExp][]) {
   test(`a folder that ${what} is a mistake, not “nothing to do”`, async () => {
     assert.match(await refused('FOLDER_EMPTY', files), said)
@@ -211,20 +215,104 @@ test('a directive that is not known is refused with its place, in all files at o
   })
   assert.match(said, /^0002_b\.sql:2:1 directive “no-transactoin” is not known/m)
   assert.match(said, /^0003_c\.sql:1:1 directive “alow” is not known/m)
-  assert.match(said, /^0003_c\.sql:2:1 directive “baseline” is not known/m)
+  assert.match(said, /^0003_c\.sql:2:1 directive “baseline” belongs into baseline\.sql/m)
 })
+
+test('a file may wait for the end of the rollout, and may break older images', async () => {
+  const { files } = await read({
+    ...one,
+    '0002_b.sql': '-- lockstep: after-rollout\n-- lockstep: breaks-before 0001\ndrop table a;',
+  })
+  const { afterRollout, breaksBefore } = files[1]?.directives ?? {}
+  assert.deepEqual([afterRollout, breaksBefore], [true, 1n])
+})
+
+for (const [line, said] of [
+  ['after-rollout soon', /0002_b\.sql:1:1 after-rollout stands alone in its line/],
+  ['no-transaction 1', /0002_b\.sql:1:1 no-transaction stands alone in its line/],
+  ['breaks-before', /0002_b\.sql:1:1 breaks-before names one version/],
+  ['breaks-before 0001_a.sql', /0002_b\.sql:1:1 breaks-before names one version/],
+  ['breaks-before 7', /0002_b\.sql:1:1 breaks-before names a version behind the file itself/],
+  ['breaks-before 0', /0002_b\.sql:1:1 breaks-before names a version of which no file is here/],
+  ['lock-timeout', /0002_b\.sql:1:1 lock-timeout takes one duration such as 500ms/],
+  ['lock-timeout 2 s', /0002_b\.sql:1:1 lock-timeout takes one duration/],
+  ['statement-timeout 99999h', /0002_b\.sql:1:1 statement-timeout takes one duration/],
+  ['allow delete', /0002_b\.sql:1:1 allow is written as/],
+  ['allow deletes on leads', /0002_b\.sql:1:1 allow knows the words delete,/],
+  [
+    'lock-timeout 1s\n-- lockstep: lock-timeout 2s',
+    /0002_b\.sql:2:1 lock-timeout stands in line 1 already/,
+  ],
+  [
+    'after-rollout\nselect 1;\n /* a */ -- lockstep: no-transaction',
+    /0002_b\.sql:3:10 a directive must stand in the comment lines that the file begins with/,
+  ],
+] as const) {
+  test(`a file that says “${line}” is refused`, async () => {
+    const files = { ...one, '0002_b.sql': `-- lockstep: ${line}\n`, '0003_c.sql': '' }
+    assert.match(await refused('DIRECTIVE_INVALID', files), said)
+  })
+}
 
 test('a baseline is no file, and tells up to which version it builds', async () => {
   const text = '-- A dump.\n-- lockstep: baseline 002\ncreate table a ();\n'
   const { files, baseline } = await read({ ...one, '0002_b.sql': '', 'baseline.sql': text })
-  assert.deepEqual(baseline, { text, checksum: hash('sha256', text), upto: 2n, version: '002' })
+  assert.deepEqual(baseline, {
+    text,
+    checksum: hash('sha256', text),
+    upto: 2n,
+    version: '002',
+    covers: undefined,
+  })
   assert.deepEqual(
     files.map(({ file }) => file),
     ['0001_a.sql', '0002_b.sql'],
   )
 })
 
+test('a baseline may say which files it stands for, and needs none of them then', async () => {
+  const meanings = ['a', 'b'].map((digit) => digit.repeat(64))
+  const lines = ['0001_a.sql', '0002_b.sql'].map(
+    (name, at) => `-- lockstep: covers ${name} ${meanings[at]}\n`,
+  )
+  const text = `-- lockstep: baseline 2\n${lines.join('')}`
+  const { files, baseline } = await read({ 'baseline.sql': text })
+  assert.deepEqual(files, [])
+  assert.deepEqual(
+    baseline?.covers?.map(({ file, version, checksum, meaning }) => [
+      file,
+      version,
+      checksum,
+      meaning.file,
+    ]),
+    [
+      ['0001_a.sql', 1n, '', meanings[0]],
+      ['0002_b.sql', 2n, '', meanings[1]],
+    ],
+  )
+})
+
 for (const [header, code, said] of [
+  [
+    `-- lockstep: baseline 1\n-- lockstep: covers 0001_a.sql abc\n`,
+    'BASELINE_INVALID',
+    /^baseline\.sql:2:1 does not name a file and its meaning/,
+  ],
+  [
+    `-- lockstep: baseline 1\n-- lockstep: covers ${'a'.repeat(64)}\n`,
+    'BASELINE_INVALID',
+    /2:1 does not name/,
+  ],
+  [
+    `-- lockstep: baseline 1\n-- lockstep: covers 0002_b.sql ${'a'.repeat(64)}\n`,
+    'BASELINE_INVALID',
+    /2:1 0002_b\.sql is behind version 1/,
+  ],
+  [
+    `-- lockstep: baseline 2\n${`-- lockstep: covers 0002_b.sql ${'a'.repeat(64)}\n`.repeat(2)}`,
+    'BASELINE_INVALID',
+    /3:1 0002_b\.sql has the version of a line before/,
+  ],
   ['', 'BASELINE_INVALID', /does not say once/],
   ['-- lockstep: baseline\n', 'BASELINE_INVALID', /does not say once/],
   ['-- lockstep: baseline one\n', 'BASELINE_INVALID', /does not say once/],
@@ -232,7 +320,11 @@ for (const [header, code, said] of [
   ['-- lockstep: baseline -1\n', 'BASELINE_INVALID', /does not say once/],
   ['-- lockstep: baseline 0001_a.sql\n', 'BASELINE_INVALID', /does not say once/],
   ['-- lockstep: baseline 1\n-- lockstep: baseline 1\n', 'BASELINE_INVALID', /does not say once/],
-  ['select 1;\n-- lockstep: baseline 1\n', 'BASELINE_INVALID', /does not say once/],
+  [
+    'select 1;\n-- lockstep: baseline 1\n',
+    'BASELINE_INVALID',
+    /2:1 a directive must stand in the comment lines/,
+  ],
   [
     '-- lockstep: baseline 0042\n',
     'BASELINE_INVALID',

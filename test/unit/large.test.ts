@@ -4,6 +4,8 @@ import { appendFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Place } from '../../src/files/bytes.ts'
+import { chunksOf } from '../../src/files/chunks.ts'
+import { Walk } from '../../src/files/walk.ts'
 import { readFolder } from '../../src/files/folder.ts'
 import { LargeText, largeBytes } from '../../src/files/large.ts'
 import { meaningOf } from '../../src/files/meaning.ts'
@@ -75,6 +77,16 @@ for (const longest of [3, 100, 5_000]) {
     assert.deepEqual(places, expectedPlaces)
   })
 }
+
+test('a file is cut into chunks where characters end, and places count CR LF once', () => {
+  using folder = folderOf({ [file]: '漢'.repeat(200_000) })
+  const chunks = [...chunksOf(join(folder.path, file))].map((chunk) => chunk.toString())
+  assert.ok(chunks.length > 3)
+  assert.equal(chunks.join(''), '漢'.repeat(200_000))
+  const walk = new Walk()
+  for (const part of ['a\r', '\nb😀', '\r', '\r', 'é']) walk.over(part)
+  assert.deepEqual(walk.place, { line: 4, column: 2 })
+})
 
 test('what is left open is told with the last stretch, at its place', () => {
   const stretches = [...stretchesIn(['a;\nb', ";\n 'c;", 'd;'], 100, never)]
@@ -161,7 +173,8 @@ test('directives of a large file are read, however long the comments above the f
   const comment = `-- ${'x'.repeat(100)}\n`.repeat(10_000)
   using folder = folderOf({ [file]: `${comment}/* block */\n-- lockstep: unheard-of\nselect 1;\n` })
   // Directives stand in the lines; the block ends them.
-  assert.equal((await readFolder(folder.path, 2 ** 30)).files.length, 1)
+  const stray = await failureIn('DIRECTIVE_INVALID', readFolder(folder.path, 2 ** 30))
+  assert.match(told(stray), /0001_a\.sql:10002:1 /)
   folder.write({ [file]: `${comment}-- lockstep: unheard-of\nselect 1;\n${comment}` })
   const failure = await failureIn('DIRECTIVE_UNKNOWN', readFolder(folder.path, 2 ** 30))
   assert.match(told(failure), /0001_a\.sql:10001:1 /)

@@ -100,3 +100,18 @@ for (const [sqlState, code] of [
     assert.deepEqual([error.position, error.table], [7, 'lockstep.ledger'])
   })
 }
+
+// Under whatever code PL/pgSQL raises it: the text may hold anything.
+for (const [sqlState, routine, isShown] of [
+  ['P0001', 'exec_stmt_raise', false],
+  ['23514', 'exec_stmt_raise', false],
+  ['P0004', 'exec_stmt_assert', false],
+  ['LS001', 'exec_stmt_raise', true],
+  ['23514', 'ExecConstraints', true],
+  ['23514', undefined, true],
+] as const) {
+  test(`what ${routine} says with ${sqlState} is ${isShown ? '' : 'not '}told`, () => {
+    const error = new ServerError(sqlState, `a phone: ${canary}`, undefined, undefined, routine)
+    assert.equal(error.said.includes(canary), isShown)
+  })
+}

@@ -41,7 +41,7 @@ const facts: Facts = {
   schema: 'lockstep',
   folder: { dir: 'sql', files: [fileOf('0001_a.sql', 'a')], baseline: undefined, warnings: [] },
   rows: [],
-  decision: { kind: 'up-to-date', notes: [] },
+  decision: { kind: 'up-to-date', later: [], notes: [] },
   hidden: [],
   invalidIndexes: [],
   halfDone: [],
@@ -187,7 +187,7 @@ test('no foreign text moves a cursor or forges a line', () => {
   const blocker = { pid: 1, user: hostile, state: hostile, stateMs: 1, mode: hostile, isHeld: true }
   const text = textOf({
     database: hostile,
-    decision: { kind: 'up-to-date', notes: [hostile] },
+    decision: { kind: 'up-to-date', later: [], notes: [hostile] },
     hidden: [{ what: hostile, why: hostile, grant: hostile }],
     invalidIndexes: [{ index: hostile, table: hostile, builderPid: undefined, drop: hostile }],
     halfDone: [{ file: hostile, ordinal: 1, meaning: hostile, state: hostile }],

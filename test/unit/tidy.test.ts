@@ -61,18 +61,18 @@ for (const [rule, who, what] of [
   [
     'files know no effect but reading',
     /^files\//,
-    /^(files\/|(errors|printable)\.ts$|node:(buffer|crypto|fs|path|timers\/promises)$)/,
+    /^(files\/|(errors|nearest|printable)\.ts$|node:(buffer|crypto|fs|path|timers\/promises)$)/,
   ],
   [
     'deciding knows files, failures and phrases',
-    /^decide\.ts$/,
-    /^(files\/|(errors|phrases)\.ts$)/,
+    /^(adoption|decide|matching|changes|phases|half-done|objections|needs|recorded|refusals)\.ts$/,
+    /^(files\/|(changes|errors|half-done|matching|objections|phases|phrases|recorded|refusals)\.ts$)/,
   ],
   ['failures know nothing', /^errors\.ts$/, /^$/],
   [
     'src/postgres knows no log and no cluster',
     /^postgres\//,
-    /^(postgres\/|files\/|(decide|errors|events|nearest|pause|phrases)\.ts$|node:|postgres$)/,
+    /^(postgres\/|files\/|(adoption|changes|decide|errors|events|nearest|objections|pause|phases|phrases|recorded)\.ts$|node:|postgres$)/,
   ],
 ] as const) {
   test(rule, () => {

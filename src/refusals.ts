@@ -1,0 +1,22 @@
+import { Failure, failures, type FailureCode } from './errors.ts'
+
+export interface Refused {
+  readonly kind: 'refused'
+  readonly failure: Failure
+}
+
+/** All problems of one kind in one report, then the ways on; by default the one of the code. */
+export function refused(
+  code: FailureCode,
+  problems: readonly string[],
+  waysOn: readonly string[] = [failures[code].todo],
+): Refused {
+  const [first = '', ...others] = problems
+  return { kind: 'refused', failure: new Failure(code, first, [...others, ...waysOn]) }
+}
+
+/** The first five, and whether there are more. */
+export function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 5)
+  return names.length > shown.length ? `${shown.join(', ')}, ...` : shown.join(', ')
+}
