@@ -118,13 +118,17 @@ function workOf(
 }
 
 function wordsOf(directives: Directives): string[] {
-  const { noTransaction, afterRollout, breaksBefore, lockTimeoutMs, statementTimeoutMs } =
-    directives
+  const { noTransaction, afterRollout, breaksBefore, allowances } = directives
+  const { lockTimeoutMs, statementTimeoutMs } = directives
   return [
     ...(noTransaction ? ['no-transaction'] : []),
     ...(afterRollout ? ['after-rollout'] : []),
     ...(breaksBefore === undefined ? [] : [`breaks-before ${breaksBefore}`]),
     ...(lockTimeoutMs === undefined ? [] : [`lock-timeout ${lockTimeoutMs}ms`]),
     ...(statementTimeoutMs === undefined ? [] : [`statement-timeout ${statementTimeoutMs}ms`]),
+    ...allowances.map(({ words, atMost, table: { schema, name } }) => {
+      const bound = atMost === undefined ? '' : ` <= ${atMost}`
+      return `allow ${words.join(', ')}${bound} on ${schema === undefined ? '' : `${schema}.`}${name}`
+    }),
   ]
 }

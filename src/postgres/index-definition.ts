@@ -6,7 +6,7 @@ import type { Session } from './session.ts'
 /** Of an index its columns, expressions, method, options and condition, but no name. */
 function digest(oid: string): string {
   return `select pg_catalog.md5(indisunique::pg_catalog.text ||
-    pg_catalog.substring(pg_catalog.pg_get_indexdef(indexrelid) from ' USING .*')) as digest
+    pg_catalog.substring(pg_catalog.pg_get_indexdef(indexrelid), ' USING .*')) as digest
     from pg_catalog.pg_index where indexrelid = ${oid}`
 }
 

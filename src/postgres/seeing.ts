@@ -18,6 +18,8 @@ export interface Left {
   readonly mend: string
   /** Runs bare. */
   readonly statement: string
+  /** Where the right to mend it is missing, it may stay. */
+  readonly isOptional: boolean
   /** Another session is at work on it. */
   readonly builderPid: number | undefined
 }
@@ -56,10 +58,12 @@ async function seeIndex(on: Session, before: IndexBefore): Promise<Seen> {
   const name = index === null ? 'true' : `c.relname = ${literal(index)}::pg_catalog.name`
   const found = await leftIndexes(on, `i.indrelid = ${table} and ${noneOf(indexes)} and ${name}`)
   const valid = found.filter(({ isValid }) => isValid)
+  // Without its name and its definition nobody can tell whose it is.
+  if (index === null && definition === null && valid.length > 0)
+    return { verdict: 'unknown', left: [] }
   const isSame = async ({ oid }: LeftIndex): Promise<boolean> =>
-    definition === null ? index !== null : (await digestOf(on, oid)) === definition
-  const same = await Promise.all(valid.map(isSame))
-  if (same.includes(true)) return verdict(true)
+    definition === null || (await digestOf(on, oid)) === definition
+  for (const each of valid) if (await isSame(each)) return verdict(true)
   const [other] = index === null ? [] : valid
   if (other !== undefined) {
     throw new Failure(
@@ -75,6 +79,8 @@ function dropIndex({ index, table, builderPid }: LeftIndex): Left {
     what: `index ${index} on ${table} is INVALID, left by a try that was broken off`,
     mend: 'drops it, and builds it again',
     statement: `drop index concurrently ${index}`,
+    // Of TOAST tables only a superuser can drop one; it takes space and no more.
+    isOptional: index.startsWith('pg_toast.'),
     builderPid,
   }
 }
@@ -94,6 +100,7 @@ async function seeDetach(
     what: `partition ${name} of ${from} is half detached, by a try that was broken off`,
     mend: 'brings that to its end',
     statement: `alter table ${from} detach partition ${name} finalize`,
+    isOptional: false,
     builderPid: undefined,
   }
   return { verdict: 'not done', left: [left] }

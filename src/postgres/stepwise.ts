@@ -7,7 +7,7 @@ import { splitStatements } from '../files/statements.ts'
 import { apply, explain } from './apply.ts'
 import { resetOwned, type Step, type Terms, type Work } from './envelope.ts'
 import { beforeOf } from './before.ts'
-import { see, type Left } from './seeing.ts'
+import { see, type Left, type Seen } from './seeing.ts'
 import { ServerError } from './server-error.ts'
 import type { Session } from './session.ts'
 import { serverMajor } from './settings.ts'
@@ -165,53 +165,52 @@ async function resume(
   tell: Tell,
 ): Promise<boolean> {
   const { file, ordinal, before } = begun
-  await tidy(on, terms)
-  for (let tries = 0; ; tries += 1) {
-    const { verdict, left } = before === null ? nothingKnown : await see(on, before)
-    if (verdict === 'unknown') throw uncertain(begun, terms)
-    const isSame = turn?.work.step.meaning === begun.meaning
-    if (verdict === 'done') {
-      if (!isSame) throw editedStep(file, ordinal)
-      const text = `statement ${ordinal} of ${file} is done: only its end was not written down`
-      tell({ checkpoint: 'note', text })
-      return true
-    }
-    const [first] = left
-    if (first === undefined || tries > mostMends) break
-    await mend(on, first, { file, terms, tell })
+  const look = async (): Promise<Seen> => {
+    await tidy(on, terms)
+    const seen = before === null ? nothingKnown : await see(on, before)
+    if (seen.verdict === 'unknown') throw uncertain(begun, terms)
+    return seen
   }
-  await forget(on, file, begun, terms)
-  return false
+  let seen = await look()
+  for (const each of seen.left) await mend(on, each, { file, turn, terms, tell })
+  // Mended it may be done.
+  if (seen.left.length > 0) seen = await look()
+  if (seen.verdict === 'not done') {
+    await forget(on, file, begun, terms)
+    return false
+  }
+  if (turn?.work.step.meaning !== begun.meaning) throw editedStep(file, ordinal)
+  const text = `statement ${ordinal} of ${file} is done: only its end was not written down`
+  tell({ checkpoint: 'note', text })
+  return true
 }
 
 /** Not of ours: somebody else has written the row. */
-const nothingKnown = { verdict: 'unknown', left: [] } as const
+const nothingKnown: Seen = { verdict: 'unknown', left: [] }
 
-/** So many indexes may a REINDEX of a schema leave behind, and more. */
-const mostMends = 10_000
+interface About {
+  readonly file: string
+  readonly turn: Turn | undefined
+  readonly terms: Terms
+  readonly tell: Tell
+}
 
-async function mend(
-  on: Session,
-  { what, mend: how, statement, builderPid }: Left,
-  { file, terms, tell }: { file: string; terms: Terms; tell: Tell },
-): Promise<void> {
+async function mend(on: Session, left: Left, { file, turn, terms, tell }: About): Promise<void> {
+  const { what, statement, builderPid } = left
   if (builderPid !== undefined) {
     const reason = `${file}: pid ${builderPid} builds an index of the same table now`
     throw new Failure('LOCK_TIMEOUT', reason)
   }
-  tell({ checkpoint: 'warning', text: `${what}: this run ${how}` })
-  await on.execute(`set lock_timeout = 0;set client_connection_check_interval = 0`)
+  tell({ checkpoint: 'warning', text: `${what}: this run ${left.mend}` })
+  if (turn !== undefined) await makeReady(on, turn.work, terms)
   try {
     await on.execute(`/* lockstep ${file} */${statement}`, Infinity)
   } catch (error) {
     if (!(error instanceof ServerError)) throw error
+    const text = `it cannot be mended: ${error.said}; who may runs: ${statement};`
+    if (left.isOptional && error.sqlState === '42501') return tell({ checkpoint: 'warning', text })
     const code = /^(55P03|40...)$/.test(error.sqlState) ? 'LOCK_TIMEOUT' : 'SQL_FAILED'
-    throw new Failure(code, `${file}: ${what}, and cannot be mended: ${error.said}`, [
-      'mend it by hand, and run again:',
-      `${statement};`,
-    ])
-  } finally {
-    await tidy(on, terms).catch(() => undefined)
+    throw new Failure(code, `${file}: ${what}`, [text, 'then run again'])
   }
 }
 

@@ -295,3 +295,21 @@ test('an image on a ledger of another application is refused, a squashed one of 
   await applies(db, squashed, {}, '0004_more.sql')
   await again(db, squashed)
 })
+
+test('a half-done file is renumbered and mended, and goes on behind what is done', async () => {
+  await using db = await freshDatabase()
+  await applies(db, create, {}, '0001_people.sql')
+  const begin = '-- lockstep: no-transaction\ncreate table once (id int);\n'
+  const cut = { ...create, '0002_n.sql': `${begin}insert into twice values (1);` }
+  assertFailed(await migrateFiles(db, cut), 1, 'SQL_FAILED')
+  assert.deepEqual(await ledger(db), ['0001_people.sql'])
+  const lacking = await migrateFiles(db, create)
+  assertSucceeded(lacking, '0002_n.sql of another image is half done: 1 statement done')
+  const mended = { ...create, ...more, '0003_n.sql': `${begin}insert into once values (1);` }
+  const ran = await applies(db, mended, {}, '0003_n.sql', '0004_more.sql')
+  assertSucceeded(ran, '0003_n.sql was begun as 0002_n.sql')
+  assert.deepEqual(await db.sql('select * from once'), [{ id: 1 }])
+  assert.deepEqual(await db.sql('select * from lockstep.step'), [])
+  await again(db, mended)
+  await again(db, create)
+})

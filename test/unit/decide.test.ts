@@ -277,7 +277,11 @@ for (const [applied, now, words] of edits) {
 test('files whose bytes are those that were applied are not cut into tokens', () => {
   const folder = folderOf('1_a 3_c baseline:2:1_a,2_b')
   const files = folder.files.map(({ file, version, text, checksum, directives }) => ({
-    ...{ file, version, text, checksum, directives },
+    file,
+    version,
+    text,
+    checksum,
+    directives,
     get meaning(): never {
       throw new Error('asked for the meaning')
     },

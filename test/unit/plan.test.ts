@@ -27,6 +27,20 @@ not due in this phase: 6_h
   )
 })
 
+test('what a file may do to guarded tables is part of the plan', () => {
+  const folder = folderOf('1_a')
+  const table = { schema: 'crm', name: 'leads' }
+  const allowances = [{ words: ['delete', 'truncate'] as const, atMost: 40, table, line: 1 }]
+  const files = folder.files.map((file) => ({
+    ...file,
+    directives: { ...file.directives, allowances },
+  }))
+  const image = { ...folder, files }
+  const recorded = { rows: [], steps: [], hasSucceeded: false }
+  const document = planOf('db', undefined, image, decide(image, recorded, nothingFound, strict))
+  assert.deepEqual(document.work[0]?.directives, ['allow delete, truncate <= 40 on crm.leads'])
+})
+
 test('a plan that would be refused tells why, and no file', () => {
   const folder = folderOf('1_a=x 2_b')
   const recorded = { rows: ledgerOf('1_a'), steps: [], hasSucceeded: true }
