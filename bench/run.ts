@@ -21,9 +21,9 @@ const files = 200
 const noOpRounds = Number(process.env['BENCH_NO_OP_ROUNDS'] ?? 11)
 const freshRounds = Number(process.env['BENCH_FRESH_ROUNDS'] ?? 7)
 const watchRounds = Number(process.env['BENCH_WATCH_ROUNDS'] ?? 5)
-const lexingRounds = 7
 /** psql takes two minutes for each. */
 const largeRounds = Number(process.env['BENCH_LARGE_ROUNDS'] ?? 1)
+const lexingRounds = 7
 const memoryRuns = 3
 const bundle = join(import.meta.dirname, '..', 'dist', 'lockstep.mjs')
 const resultsFile = join(import.meta.dirname, 'results.md')

@@ -10,17 +10,18 @@ import { stretchesOf } from './files/text.ts'
  * Reads the statements of large files, so that whoever asks for the meaning of one later need not
  * wait. A file whose bytes the ledger has is never cut into statements.
  *
- * @throws {Failure} FILE_CHANGED_MEANWHILE, FILE_CONTENT_INVALID, DIRECTIVE_INVALID; the reason of `stop`
+ * @throws {Failure} FILE_CHANGED_MEANWHILE, FILE_CONTENT_INVALID; the reason of `stop`
  */
 export async function readLargeFiles(
-  { files }: Folder,
+  { files, baseline }: Folder,
   rows: readonly { readonly checksum: string }[],
   { heartbeatMs }: Pick<Config, 'heartbeatMs'>,
   tell: Tell,
   stop: AbortSignal,
 ): Promise<void> {
   const applied = new Set(rows.map(({ checksum }) => checksum))
-  for (const { text, checksum } of files) {
+  const all = rows.length === 0 && baseline !== undefined ? [baseline, ...files] : files
+  for (const { text, checksum } of all) {
     if (!(text instanceof LargeText) || !text.isUnknown || applied.has(checksum)) continue
     keepYoungSmall()
     let toldMs = performance.now()

@@ -4,9 +4,10 @@ import type { Tell } from './events.ts'
 import type { FailureCode } from './errors.ts'
 import type { Directives } from './files/directives.ts'
 import { readFolder, type Folder, type Migration } from './files/folder.ts'
-import { splitStatements } from './files/statements.ts'
-import { readLargeFiles } from './large-files.ts'
+import { LargeText } from './files/large.ts'
+import { countOf } from './files/text.ts'
 import { judge } from './judge.ts'
+import { readLargeFiles } from './large-files.ts'
 import { nothingFound } from './objections.ts'
 import { describeAddress } from './postgres/address.ts'
 import { Connecting } from './postgres/connect.ts'
@@ -59,9 +60,9 @@ export async function plan(
   const folder = await readFolder(config.dir, config.maxFileBytes)
   const { session, seen, address } = await connecting.result
   const { schema, phase } = config
-  await readLargeFiles(folder, seen.ledger?.rows ?? [], config, tell, stop)
   const isFirst = (seen.ledger?.rows.length ?? 0) === 0
   const found = isFirst ? await findObjects(session, schema) : nothingFound
+  await readLargeFiles(folder, seen.ledger?.rows ?? [], config, tell, stop)
   const decision = await judge(session, schema, folder, seen.ledger, found, config)
   return planOf(describeAddress(address), phase, folder, decision)
 }
@@ -93,7 +94,7 @@ function worksOf({ baseline, covered, pending, takeOvers }: Plan): PlannedWork[]
           {
             file: 'baseline.sql',
             mode: 'baseline',
-            statements: splitStatements(baseline.text).statements.length,
+            statements: countOf(baseline.text),
             covers: covered.map(({ file }) => file),
             directives: [],
             begunAs: undefined,
@@ -109,7 +110,7 @@ function workOf(
   return {
     file,
     mode: directives.noTransaction ? 'statements' : 'transaction',
-    statements: typeof text === 'string' ? meaning.statements.length : text.statementCount,
+    statements: text instanceof LargeText ? text.count : meaning.statements.length,
     covers: [],
     directives: wordsOf(directives),
     begunAs: takeOvers.find(({ to }) => to === file)?.from,

@@ -1,9 +1,11 @@
 import type { Plan } from './decide.ts'
 import { Failure } from './errors.ts'
-import { forMajor } from './files/dump.ts'
+import { newerThan } from './files/dump.ts'
 import { noDirectives, type Directives } from './files/directives.ts'
-import { isError, type PlacedFinding } from './files/findings.ts'
-import { scriptOf, type Text } from './files/text.ts'
+import { isError } from './files/findings.ts'
+import type { PlacedFinding } from './files/script.ts'
+import type { Statement } from './files/statements.ts'
+import { headOf, scriptOf, without, type Text } from './files/text.ts'
 import type { Work } from './postgres/envelope.ts'
 
 export interface PlannedWork extends Work {
@@ -24,20 +26,23 @@ export function worksOf(plan: Plan, major = Infinity): PlannedWork[] {
   let { head } = plan
   const add = (
     file: string,
-    text: Text,
+    whole: Text,
     directives: Directives,
     { earns, how }: Pick<Work, 'earns' | 'how'>,
+    unknown: readonly Statement[] = [],
   ): void => {
-    const { findings, modes, notes, onlyRows, text: sent } = scriptOf(text, directives)
+    const { findings, modes, notes, onlyRows, blanked } = scriptOf(whole, directives)
+    const text = without(whole, [...unknown, ...blanked])
     const problems = findings.filter(isError).map((finding) => said(file, finding))
     const { lockTimeoutMs = onlyRows ? 0 : undefined, statementTimeoutMs } = directives
     const timeouts = { lockTimeoutMs, statementTimeoutMs }
-    works.push({ file, text: sent, modes, ...timeouts, earns, how, head, over, notes, problems })
+    works.push({ file, text, modes, ...timeouts, earns, how, head, over, notes, problems })
     head += earns.length
   }
   if (baseline !== undefined) {
-    const text = forMajor(baseline.text, major)
-    add('baseline.sql', text, noDirectives, { earns: covered, how: 'baseline' })
+    const { text } = baseline
+    const unknown = newerThan(major, headOf(text))
+    add('baseline.sql', text, noDirectives, { earns: covered, how: 'baseline' }, unknown)
   }
   for (const file of pending) {
     const how = file.directives.noTransaction ? 'statements' : 'transaction'
@@ -54,6 +59,6 @@ export function refuseUnfit(works: readonly PlannedWork[]): void {
   throw new Failure('STATEMENT_REFUSED', first, [...others, ...more])
 }
 
-function said(file: string, { place, reason, remedy }: PlacedFinding): string {
-  return `${file}:${place.line}:${place.column} ${reason}; ${remedy}`
+function said(file: string, { line, column, reason, remedy }: PlacedFinding): string {
+  return `${file}:${line}:${column} ${reason}; ${remedy}`
 }

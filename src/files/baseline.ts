@@ -1,15 +1,15 @@
 import { Failure } from '../errors.ts'
 import { printable } from '../printable.ts'
-import type { ReadText } from './text.ts'
 import { baselineForms, noDirectives } from './directives.ts'
 import type { Entry } from './entry.ts'
 import { placeBehind } from './bytes.ts'
-import { readDirectives, strayDirectives, strayProblem, type Directive } from './header.ts'
+import { readDirectives, strayDirectives, type Directive } from './header.ts'
 import { parseFileName, type FileName } from './name.ts'
+import { headerOf, type Text } from './text.ts'
 
 /** `baseline.sql`: builds an empty database in one go, in place of the files up to a version. */
 export interface Baseline {
-  readonly text: string
+  readonly text: Text
   readonly checksum: string
   /** The version of the last file that it stands for. */
   readonly upto: bigint
@@ -22,8 +22,11 @@ export interface Baseline {
 export const baselineName = 'baseline.sql'
 
 /** @throws {Failure} DIRECTIVE_UNKNOWN, BASELINE_INVALID, FOLDER_EMPTY */
-export function readBaseline({ text, checksum }: ReadText, files: readonly FileName[]): Baseline {
-  if (typeof text !== 'string') throw new Error('a baseline is read whole')
+export function readBaseline(
+  { text: whole, checksum }: { readonly text: Text; readonly checksum: string },
+  files: readonly FileName[],
+): Baseline {
+  const text = headerOf(whole)
   const directives = readDirectives(text)
   const unknown = directives.find(({ word }) => !Object.hasOwn(baselineForms, word))
   if (unknown) {
@@ -35,7 +38,9 @@ export function readBaseline({ text, checksum }: ReadText, files: readonly FileN
   const [stray] = strayDirectives(text)
   if (stray !== undefined) {
     const { line, column } = placeBehind(text.slice(0, stray))
-    throw invalid(`${baselineName}:${line}:${column} ${strayProblem}`)
+    throw invalid(
+      `${baselineName}:${line}:${column} a directive must stand in the comment lines that the file begins with`,
+    )
   }
   const heads = directives.filter(({ word }) => word === 'baseline')
   const version = /^[0-9]+$/.exec(heads[0]?.rest ?? '')?.[0]
@@ -53,7 +58,7 @@ export function readBaseline({ text, checksum }: ReadText, files: readonly FileN
       `${baselineName} stands for the files up to ${version}, but none of that version is here`,
     )
   }
-  return { text, checksum, upto, version, covers }
+  return { text: whole, checksum, upto, version, covers }
 }
 
 function readCovers(lines: readonly Directive[], upto: bigint, version: string): Entry[] {

@@ -1,3 +1,5 @@
+import type { Place } from './bytes.ts'
+import { Walk } from './walk.ts'
 import { closeSync, constants, openSync, readSync } from 'node:fs'
 
 const chunkBytes = 2 ** 17
@@ -40,4 +42,16 @@ function wholeLength(bytes: Buffer): number {
     if (length > 0) return length > back ? bytes.length - back : bytes.length
   }
   return bytes.length
+}
+
+/** Reads the file again: only whoever is told of a problem needs its place. */
+export function placeOfByteIn(path: string, at: number): Place {
+  const walk = new Walk()
+  let left = at
+  for (const chunk of chunksOf(path)) {
+    walk.over(chunk.toString('utf8', 0, left))
+    left -= chunk.length
+    if (left <= 0) break
+  }
+  return walk.place
 }

@@ -1,13 +1,17 @@
 import { hash } from 'node:crypto'
 import { closeSync, fstatSync, readFileSync, readSync } from 'node:fs'
 import { Failure } from '../errors.ts'
-import { baselineName } from './baseline.ts'
 import { byteProblem, placeOfByte, toText } from './bytes.ts'
 import { openToRead } from './chunks.ts'
-import { readFileDirectives } from './directives.ts'
 import { largeBytes, LargeText } from './large.ts'
 import { reasonOf } from './reason.ts'
-import type { ReadText } from './text.ts'
+import type { Text } from './text.ts'
+
+export interface ReadText {
+  readonly text: Text
+  readonly checksum: string
+  readonly hadByteOrderMark: boolean
+}
 
 /**
  * The text, or what is wrong with it.
@@ -28,24 +32,11 @@ export async function readText(
     }
     const text = await LargeText.read(path, file, maxBytes)
     if (typeof text === 'string') return text
-    const { checksum, hadByteOrderMark } = text
-    if (!isNeededWhole(text)) return { text, checksum, hadByteOrderMark }
-    if (text.size > longestText) {
-      return `${file} has ${text.size} bytes, more than can be sent of a baseline or without a transaction (${longestText})`
-    }
-    return { text: text.whole(), checksum, hadByteOrderMark }
+    return { text, checksum: text.checksum, hadByteOrderMark: text.hadByteOrderMark }
   } catch (error) {
     if (error instanceof Failure) throw error
     throw new Failure('FILE_UNREADABLE', `cannot read ${file}: ${reasonOf(error)}`)
   }
-}
-
-/** The longest string of V8 is a little longer. */
-const longestText = 500 * 2 ** 20
-
-/** What is looked into before it is sent, and what is sent a statement at a time. */
-function isNeededWhole({ file, header }: LargeText): boolean {
-  return file === baselineName || readFileDirectives(header).directives.noTransaction
 }
 
 /** The bytes, or why they are too many, or undefined where they are not to be kept. */

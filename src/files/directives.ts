@@ -2,7 +2,7 @@ import { nearest } from '../nearest.ts'
 import { printable } from '../printable.ts'
 import { readAllowance, type Allowance } from './allowance.ts'
 import { placeBehind, type Place } from './bytes.ts'
-import { readDirectives, strayDirectives, strayProblem, type Directive } from './header.ts'
+import { readDirectives, strayDirectives, type Directive } from './header.ts'
 
 /** What the `-- lockstep:` lines of a file's header ask for. */
 export interface Directives {
@@ -64,7 +64,7 @@ export function readFileDirectives(text: string): DirectivesRead {
   const stray = strayDirectives(text).map((at): DirectiveProblem => ({
     ...placeBehind(text.slice(0, at)),
     kind: 'invalid',
-    what: strayProblem,
+    what: 'a directive must stand in the comment lines that the file begins with',
   }))
   if (lines.length === 0) return { directives: noDirectives, problems: stray }
   const problems: DirectiveProblem[] = []

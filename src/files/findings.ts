@@ -1,5 +1,3 @@
-import type { Place } from './bytes.ts'
-
 /** Something in a file that a person should know of, with its place. */
 export interface Finding {
   readonly rule: Rule
@@ -8,11 +6,6 @@ export interface Finding {
   /** Without the statement's own words. */
   readonly reason: string
   readonly remedy: string
-}
-
-export interface PlacedFinding extends Finding {
-  /** In the file. */
-  readonly place: Place
 }
 
 /** Errors are refused before anything runs; warnings only `lockstep check` tells. */

@@ -4,12 +4,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Failure, type FailureCode } from '../errors.ts'
 import { printable } from '../printable.ts'
 import { baselineName, readBaseline, type Baseline } from './baseline.ts'
-import { readText } from './content.ts'
+import { readText, type ReadText } from './content.ts'
 import { lineOf, versionProblem } from './directives.ts'
 import { compareNames, mendedName, parseFileName, shellWord, type FileName } from './name.ts'
 import { reasonOf } from './reason.ts'
 import { SqlFile, type Migration } from './sql-file.ts'
-import { headerOf, type ReadText } from './text.ts'
+import { headerOf } from './text.ts'
 
 export type { Migration }
 

@@ -29,16 +29,15 @@ export function readDirectives(text: string): Directive[] {
   return directives
 }
 
-export const strayProblem = 'a directive must stand in the comment lines that the file begins with'
-
 /**
  * Where comments in the form of a directive stand too low to be one: offsets in code units.
  *
- * @param isStart - the text begins where the file does
+ * @param isBegin - of the file: only there is a header
  */
-export function strayDirectives(text: string, isStart = true): number[] {
+export function strayDirectives(text: string, isBegin = true): number[] {
   if (!/lockstep:/i.test(text)) return []
-  const header = isStart ? headerLength(text) : 0
+  const lines = /^(?:[ \t\f\v]*(?:--[^\r\n]*)?(?:\r\n|\r|\n|$))*/
+  const header = isBegin ? (lines.exec(text)?.[0].length ?? 0) : 0
   if (!/--\s*lockstep:/i.test(text.slice(header))) return []
   const found: number[] = []
   const lexer = new Lexer(text, header)
@@ -51,9 +50,4 @@ export function strayDirectives(text: string, isStart = true): number[] {
     }
   }
   return found
-}
-
-/** Of the lines that hold comments only. */
-function headerLength(text: string): number {
-  return /^(?:[ \t\f\v]*(?:--[^\r\n]*)?(?:\r\n|\r|\n|$))*/.exec(text)?.[0].length ?? 0
 }

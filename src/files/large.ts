@@ -1,24 +1,21 @@
 import { createHash, type Hash } from 'node:crypto'
 import { closeSync, readSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { Failure } from '../errors.ts'
+import { Failure, type FailureCode } from '../errors.ts'
 import { byteOrderMark, byteProblem, type Place } from './bytes.ts'
-import { chunksOf, openToRead } from './chunks.ts'
-import { Cuts, pieceBytes, type Cut } from './cuts.ts'
-import { strayDirectives, strayProblem } from './header.ts'
+import { chunksOf, openToRead, placeOfByteIn } from './chunks.ts'
 import { Lexer } from './lexer.ts'
-import { GrowingMeaning, type Meaning } from './meaning.ts'
+import type { Meaning } from './meaning.ts'
 import { reasonOf } from './reason.ts'
-import { blank, GrowingReading, type Reading } from './script.ts'
+import { blank, type Script } from './script.ts'
+import type { Statement } from './statements.ts'
 import { placeIn, stretchesIn, type Stretch } from './stretches.ts'
-import { Walk } from './walk.ts'
+import { pieceBytes, Survey, type Known } from './survey.ts'
 
 /** A file of so many bytes is not kept in memory. */
 export const largeBytes = 2 ** 20
 /** One message holds a statement whole: the client needs some four times as much, the server more. */
 const mostStatementBytes = 2 ** 28
-/** Of more statements nobody asks for the meaning of each. */
-const mostMeanings = 1_000
 
 /** A part of a file, cut in front of a statement. */
 export interface Piece {
@@ -27,14 +24,6 @@ export interface Piece {
   readonly begins: Place
   readonly isFirst: boolean
   readonly isLast: boolean
-}
-
-interface Known {
-  readonly meaning: Meaning
-  readonly reading: Reading
-  readonly statementCount: number
-  /** The first piece begins at the first, the last ends with the file. */
-  readonly cuts: readonly [Cut, ...Cut[]]
 }
 
 /**
@@ -51,6 +40,7 @@ export class LargeText {
   readonly #path: string
   #header: string | undefined
   #known: Known | undefined
+  #blanked: readonly Statement[] = []
 
   private constructor(path: string, file: string, first: FirstLook) {
     this.#path = path
@@ -96,17 +86,40 @@ export class LargeText {
     return this.#learn().meaning
   }
 
-  /** What its statements are, and what is left out of them when it is sent. */
-  get reading(): Reading {
-    return this.#learn().reading
+  /** How many statements it has. */
+  get count(): number {
+    return this.#learn().count
   }
 
-  get statementCount(): number {
-    return this.#learn().statementCount
+  /** As one transaction. */
+  get script(): Script {
+    return this.#learn().script
   }
 
-  /** All of it in memory. */
+  /** The first stretch. */
+  get head(): string {
+    return this.#learn().head
+  }
+
+  /** The same file, of which some statements are not sent. */
+  without(blanked: readonly Statement[]): LargeText {
+    if (blanked.length === 0) return this
+    const other = new LargeText(this.#path, this.file, this)
+    other.#known = this.#known
+    other.#blanked = [...this.#blanked, ...blanked]
+    return other
+  }
+
+  /**
+   * All of it, for what cannot be done in pieces.
+   *
+   * @throws {Failure} FILE_CHANGED_MEANWHILE, FILE_CONTENT_INVALID where it is too long for that
+   */
   whole(): string {
+    if (this.size > mostStatementBytes) {
+      const problem = `${this.file} has ${this.size} bytes; a file that runs statement by statement has at most ${mostStatementBytes}`
+      throw new Failure('FILE_CONTENT_INVALID', problem, ['split the file'])
+    }
     const hash = createHash('sha256')
     const text = [...this.#read((chunk) => hash.update(chunk))].join('')
     this.#compare(hash)
@@ -117,39 +130,32 @@ export class LargeText {
    * The text with its statements, a stretch at a time; once it has been read to its end the meaning
    * is known as well.
    *
-   * @throws {Failure} FILE_CHANGED_MEANWHILE, FILE_CONTENT_INVALID for a statement that is too
-   *   long, DIRECTIVE_INVALID for a directive that stands too low
+   * @throws {Failure} FILE_CHANGED_MEANWHILE, FILE_CONTENT_INVALID for a statement that is too long
    */
   *stretches(): Generator<Stretch> {
     const hash = createHash('sha256')
-    const meaning = new GrowingMeaning(mostMeanings)
-    const cuts = new Cuts(this.hadByteOrderMark ? byteOrderMark.length : 0)
-    const reading = new GrowingReading({ noTransaction: false, isData: 'unknown' })
-    let statementCount = 0
-    const parts = this.#read((chunk) => hash.update(chunk))
-    const tooLong = ({ line, column }: Place): never => {
-      const problem = `${this.file}:${line}:${column} a statement of more than ${mostStatementBytes} bytes begins here`
-      throw new Failure('FILE_CONTENT_INVALID', problem, ['split the statement, or the file'])
+    const survey = new Survey(this.hadByteOrderMark ? byteOrderMark.length : 0)
+    const tooLong = (place: Place): never => {
+      throw this.#invalid('FILE_CONTENT_INVALID', place, tooLongStatement, [
+        'split the statement, or the file',
+      ])
     }
+    const parts = this.#read((chunk) => hash.update(chunk))
     for (const stretch of stretchesIn(parts, mostStatementBytes, tooLong)) {
-      const [stray] = strayDirectives(
-        stretch.text,
-        stretch.begins.line * stretch.begins.column === 1,
-      )
-      if (stray !== undefined) throw this.#strayAt(placeIn(stretch, stray))
-      meaning.add(stretch.text, stretch.statements)
-      reading.add(stretch)
-      statementCount += stretch.statements.length
-      cuts.add(stretch)
+      const stray = survey.see(stretch)
+      if (stray !== undefined)
+        throw this.#invalid('DIRECTIVE_INVALID', placeIn(stretch, stray), strayDirective)
+      if (survey.meetsData) {
+        // What follows may be no SQL. The file will be refused, so it has the meaning of no other.
+        const meaning = { file: this.checksum, statements: [this.checksum] }
+        this.#known ??= { ...survey.known(), meaning }
+        yield { ...stretch, unclosed: undefined }
+        return
+      }
       yield stretch
     }
     this.#compare(hash)
-    this.#known ??= {
-      meaning: meaning.whole(),
-      reading: reading.whole(),
-      statementCount,
-      cuts: cuts.all,
-    }
+    this.#known ??= survey.known()
   }
 
   /**
@@ -159,7 +165,7 @@ export class LargeText {
    * @throws {Failure} FILE_CHANGED_MEANWHILE
    */
   *pieces(): Generator<Piece> {
-    const { cuts, reading } = this.#learn()
+    const { cuts } = this.#learn()
     const hash = createHash('sha256')
     const fd = this.#try(() => openToRead(this.#path))
     try {
@@ -173,7 +179,10 @@ export class LargeText {
         const piece = bytes.subarray(0, length)
         this.#fill(fd, piece)
         hash.update(piece)
-        const text = blank(piece.toString('utf8'), reading.blanked, unit)
+        const text = blank(
+          piece.toString('utf8'),
+          shifted(this.#blanked, unit, cuts[index + 1]?.unit),
+        )
         const isLast = index === cuts.length - 1
         if (isLast) {
           if (this.#try(() => readSync(fd, bytes, 0, 1, null)) > 0)
@@ -237,9 +246,8 @@ export class LargeText {
     if (hash.digest('hex') !== this.checksum) throw this.#changed('its bytes are others')
   }
 
-  #strayAt({ line, column }: Place): Failure {
-    const problem = `${this.file}:${line}:${column} ${strayProblem}`
-    return new Failure('DIRECTIVE_INVALID', problem)
+  #invalid(code: FailureCode, place: Place, what: string, more?: readonly string[]): Failure {
+    return new Failure(code, `${this.file}:${place.line}:${place.column} ${what}`, more)
   }
 
   #changed(how: string): Failure {
@@ -256,16 +264,14 @@ interface FirstLook {
   readonly hadByteOrderMark: boolean
 }
 
-/** Reads the file again: only whoever is told of a problem needs its place. */
-function placeOfByteIn(path: string, at: number): Place {
-  const walk = new Walk()
-  let left = at
-  for (const chunk of chunksOf(path)) {
-    walk.over(chunk.toString('utf8', 0, left))
-    left -= chunk.length
-    if (left <= 0) break
-  }
-  return walk.place
+const tooLongStatement = `a statement of more than ${mostStatementBytes} bytes begins here`
+const strayDirective = 'a directive must stand in the comment lines that the file begins with'
+
+/** Those of a piece, by its own code units. */
+function shifted(statements: readonly Statement[], from: number, until = Infinity): Statement[] {
+  return statements
+    .filter(({ start }) => start >= from && start < until)
+    .map(({ start, end }) => ({ start: start - from, end: end - from }))
 }
 
 function ignore(): void {

@@ -24,6 +24,7 @@ export class GrowingMeaning {
   readonly #most: number
   readonly #file = createHash('sha256')
   readonly #statements: string[] = []
+  count = 0
 
   /** @param most - statements whose meanings are kept one by one */
   constructor(most: number) {
@@ -31,6 +32,7 @@ export class GrowingMeaning {
   }
 
   add(text: string, statements: readonly Statement[]): void {
+    this.count += statements.length
     let lines = ''
     for (const statement of statements) {
       const digest = hash('sha256', tokensInOne(text, statement))

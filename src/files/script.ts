@@ -1,27 +1,21 @@
 import { bareKind } from './bare.ts'
-import type { Place } from './bytes.ts'
 import { copiesWithClient, dataBehind } from './copy.ts'
+import type { Place } from './bytes.ts'
 import type { Directives } from './directives.ts'
-import type { Finding, PlacedFinding } from './findings.ts'
+import type { Finding } from './findings.ts'
 import { loneKinds } from './lone.ts'
 import { sessionFinding } from './session-state.ts'
 import { splitStatements, tokensOf, type Split, type Statement, type Token } from './statements.ts'
-import type { Stretch } from './stretches.ts'
+import { placeIn, type Stretch } from './stretches.ts'
 import { controlOf, type Control } from './transaction.ts'
-import { Walk } from './walk.ts'
 
 /** A file as it is sent, and what speaks against sending it. Pure. */
-export interface Script extends Reading {
-  /** As long as the file in code points and lines, so that places hold. */
-  readonly text: string
-}
-
-/** What the statements of a text are. */
-export interface Reading {
+export interface Script {
   /** What is left out when it is sent, by code units. */
   readonly blanked: readonly Statement[]
   /** Transaction modes of its own BEGIN or SET TRANSACTION, for ours. */
   readonly modes: string
+  /** Of very many the first. */
   readonly findings: readonly PlacedFinding[]
   /** What is left out, for people. */
   readonly notes: readonly string[]
@@ -29,152 +23,138 @@ export interface Reading {
   readonly onlyRows: boolean
 }
 
-/** A statement that does something to the transaction. */
-interface Controlling extends Statement {
-  readonly control: Control
-  /** How many statements are before it. */
-  readonly index: number
-  readonly place: Place
+export interface PlacedFinding extends Finding, Place {}
+
+interface Seen extends Statement {
+  readonly tokens: readonly Token[]
+  readonly control: Control | undefined
+}
+
+interface Part extends Statement {
+  readonly control: Control | undefined
+  readonly isRows: boolean
+  readonly findings: readonly PlacedFinding[]
+}
+
+/** The script of a text that is kept. */
+export function readScript(text: string, { noTransaction }: Directives): Script {
+  const reader = new ScriptReader(noTransaction)
+  const { statements, unclosed } = splitWithoutData(text)
+  reader.see({ text, statements, unclosed, begins: { line: 1, column: 1 } })
+  return reader.script()
 }
 
 /**
- * Reads the statements of a file: a pair of BEGIN and COMMIT around all the others, a leading SET
- * TRANSACTION and the `\restrict` lines of pg_dump are blanked; whatever would end the transaction,
- * take the lock away, change how the server reads what follows, or cannot run is found.
+ * Reads the statements of a file, stretch by stretch: a pair of BEGIN and COMMIT around all the
+ * others, a leading SET TRANSACTION and the `\restrict` lines of pg_dump are blanked; whatever would
+ * end the transaction, take the lock away, change how the server reads what follows, or cannot run
+ * is found. Of the statements it keeps the first two and the last, which may be such a pair.
  */
-export function readScript(text: string, { noTransaction }: Directives): Script {
-  const growing = new GrowingReading({ noTransaction, isData: 'blanked' })
-  growing.add({ text, ...splitWithoutData(text), begins: { line: 1, column: 1 } })
-  const reading = growing.whole()
-  return { ...reading, text: blank(text, reading.blanked) }
-}
-
-/** The same of a text that comes in stretches. */
-export class GrowingReading {
+export class ScriptReader {
   readonly #noTransaction: boolean
-  readonly #isDataUnknown: boolean
   readonly #blanked: Statement[] = []
+  readonly #first: Part[] = []
+  #last: Part | undefined
+  /** Of those between. */
   readonly #findings: PlacedFinding[] = []
-  readonly #controls: Controlling[] = []
-  #onlyRows = true
-  #count = 0
-  /** Length of the stretches before. */
-  #units = 0
-  /** What follows is data of a COPY, or behind it: nobody knows where statements begin again. */
-  #isLost = false
+  #allStay = true
+  #allRows = true
+  #openEnd: PlacedFinding | undefined
+  /** Code units before the stretch. */
+  #before = 0
+  /** Behind a COPY from the client there may be data, which is no SQL. */
+  meetsData = false
 
-  /** @param isData - whether what stands behind a COPY FROM STDIN is blanked in the statements */
-  constructor(how: { readonly noTransaction: boolean; readonly isData: 'blanked' | 'unknown' }) {
-    this.#noTransaction = how.noTransaction
-    this.#isDataUnknown = how.isData === 'unknown'
+  constructor(noTransaction: boolean) {
+    this.#noTransaction = noTransaction
   }
 
-  add(stretch: Pick<Stretch, 'text' | 'statements' | 'unclosed' | 'begins'>): void {
+  see(stretch: Stretch): void {
     const { text, statements, unclosed } = stretch
     const isSuspicious = suspicious.test(text)
-    const placeOf = placesIn(stretch)
     for (const statement of statements) {
-      if (this.#isLost) return
       const { start, end } = statement
-      const within = { start: this.#units + start, end: this.#units + end }
+      const place = { start: this.#before + start, end: this.#before + end }
       // Statements that run one by one are counted, and none may be missing.
       if (!this.#noTransaction && isRestrict(text, statement)) {
-        this.#blanked.push(within)
+        this.#blanked.push(place)
         continue
       }
-      const index = this.#count
-      this.#count += 1
       const tokens = tellingTokens(text, statement, isSuspicious)
-      const control = tokens.some(isMeta) ? undefined : controlOf(text, tokens)
-      if (control !== undefined) {
-        // Of many all but the last are wrong in any case.
-        if (this.#controls.length === mostFindings) this.#controls.pop()
-        this.#controls.push({ ...within, control, index, place: placeOf(start) })
-        continue
-      }
-      this.#onlyRows &&= rowWords.has(tokens[0]?.text ?? '')
-      const found = findingsOf(text, { ...statement, tokens }, this.#noTransaction)
-      for (const finding of found) this.#find(finding, placeOf(finding.at))
-      this.#isLost = this.#isDataUnknown && found.some(({ rule }) => rule === 'copy-client')
+      const control = controlOf(text, tokens)
+      const findings = findingsOf(text, { start, end, tokens, control }, this.#noTransaction)
+      this.meetsData ||= findings.some(({ rule }) => rule === 'copy-client')
+      this.#take({
+        ...place,
+        control,
+        isRows: rowWords.has(tokens[0]?.text ?? ''),
+        findings: findings.map((finding) => this.#placed(stretch, finding)),
+      })
     }
-    if (unclosed !== undefined && !this.#isLost) {
-      const reason = `a ${unclosed.what} begins here and has no end`
-      const finding = { rule: 'open-end', at: unclosed.at, reason, remedy: 'close it' } as const
-      this.#find(finding, placeOf(unclosed.at))
+    if (unclosed !== undefined) {
+      const { what, at } = unclosed
+      const reason = `a ${what} begins here and has no end`
+      this.#openEnd = this.#placed(stretch, { rule: 'open-end', at, reason, remedy: 'close it' })
     }
-    this.#units += text.length
+    this.#before += text.length
   }
 
-  whole(): Reading {
+  script(): Script {
+    const parts = this.#last === undefined ? this.#first : [...this.#first, this.#last]
     const blanked = [...this.#blanked]
     const modes: string[] = []
     const notes: string[] = []
-    let inner: readonly Controlling[] = this.#isLost ? [] : this.#controls
+    let inner = parts
     if (!this.#noTransaction) {
-      const [first, last] = [inner[0], inner.at(-1)]
-      let begin = 0
-      if (
-        first?.index === 0 &&
-        first.control.kind === 'begin' &&
-        first.control.modes !== undefined &&
-        last?.index === this.#count - 1 &&
-        last.control.kind === 'commit' &&
-        inner.slice(1, -1).every(({ control }) => control.kind === 'set')
-      ) {
-        inner = inner.slice(1, -1)
-        begin = 1
-        blanked.push(first, last)
-        modes.push(first.control.modes)
-        notes.push('its own BEGIN and COMMIT are left out: the file is one transaction already')
+      const [first] = parts
+      const last = parts.at(-1)
+      if (first?.control?.kind === 'begin' && last?.control?.kind === 'commit') {
+        const own = first.control.modes
+        if (own !== undefined && this.#allStay && parts.slice(1, -1).every(staysInside)) {
+          inner = parts.slice(1, -1)
+          blanked.push(first, last)
+          modes.push(own)
+          notes.push('its own BEGIN and COMMIT are left out: the file is one transaction already')
+        }
       }
       const [leading] = inner
-      if (
-        leading?.index === begin &&
-        leading.control.kind === 'set' &&
-        leading.control.modes !== undefined
-      ) {
+      if (leading?.control?.kind === 'set' && leading.control.modes !== undefined) {
         inner = inner.slice(1)
         blanked.push(leading)
         modes.push(leading.control.modes)
       }
     }
-    const ours = inner.flatMap(({ control, start, place }) => {
-      const finding = controlFinding(control, start, this.#noTransaction)
-      return finding === undefined ? [] : [{ ...finding, place }]
-    })
+    const open = this.#openEnd === undefined ? [] : [this.#openEnd]
+    const findings = [...inner.flatMap((part) => part.findings), ...this.#findings, ...open]
     return {
-      blanked: blanked.map(({ start, end }) => ({ start, end })),
+      blanked,
       modes: modes.filter((mode) => mode !== '').join(', '),
-      findings: [...this.#findings, ...ours].toSorted((a, b) => a.at - b.at),
+      findings: findings.toSorted((a, b) => a.at - b.at),
       notes,
-      onlyRows: this.#count > 0 && this.#onlyRows,
+      onlyRows: parts.length > 0 && this.#allRows && inner.every(({ isRows }) => isRows),
     }
   }
 
-  #find(finding: Finding, place: Place): void {
-    if (this.#findings.length === mostFindings) return
-    this.#findings.push({ ...finding, at: this.#units + finding.at, place })
+  #take(part: Part): void {
+    if (this.#first.length < 2) {
+      this.#first.push(part)
+      return
+    }
+    const between = this.#last
+    this.#last = part
+    if (between === undefined) return
+    this.#allStay &&= staysInside(between)
+    this.#allRows &&= between.isRows
+    if (this.#findings.length < mostFindings) this.#findings.push(...between.findings)
+  }
+
+  #placed(stretch: Stretch, finding: Finding): PlacedFinding {
+    return { ...finding, ...placeIn(stretch, finding.at), at: this.#before + finding.at }
   }
 }
 
-/** Nobody reads on, and a large file may have a million of them. */
-const mostFindings = 1_000
-
-/** Places in a stretch, which is gone over once as long as they are asked for in order. */
-function placesIn(stretch: Pick<Stretch, 'text' | 'begins'>): (at: number) => Place {
-  let walk = new Walk(stretch.begins)
-  let behind = 0
-  return (at) => {
-    if (at < behind) [walk, behind] = [new Walk(stretch.begins), 0]
-    walk.over(stretch.text.slice(behind, at))
-    behind = at
-    return walk.place
-  }
-}
-
-function isMeta({ kind }: Token): boolean {
-  return kind === 'meta'
-}
+/** Whoever mends the first so many looks again. */
+const mostFindings = 100
 
 /** Words that may stand anywhere in a statement. */
 const suspicious = /\\|pg_advisory_unlock_all|set_config/i
@@ -197,12 +177,13 @@ const mostTokens = 1_000
 /** SET changes nothing that others could wait for. */
 const rowWords = new Set([...plain, 'SET', 'RESET'])
 
-function findingsOf(
-  text: string,
-  { tokens, start }: { readonly tokens: readonly Token[]; readonly start: number },
-  noTransaction: boolean,
-): Finding[] {
-  const meta = tokens.find(isMeta)
+function staysInside({ control }: Pick<Part, 'control'>): boolean {
+  return control === undefined || control.kind === 'set'
+}
+
+function findingsOf(text: string, part: Seen, noTransaction: boolean): Finding[] {
+  const { tokens, control, start } = part
+  const meta = tokens.find(({ kind }) => kind === 'meta')
   if (meta !== undefined) {
     return [
       {
@@ -212,6 +193,10 @@ function findingsOf(
         remedy: 'take it out; what it includes or sets belongs into the file itself',
       },
     ]
+  }
+  if (control !== undefined) {
+    const finding = controlFinding(control, start, noTransaction)
+    return finding === undefined ? [] : [finding]
   }
   if (copiesWithClient(tokens)) {
     return [
@@ -230,7 +215,7 @@ function findingsOf(
         rule: 'not-in-transaction',
         at: start,
         reason: `${loneKinds[bare.kind]} cannot run inside of a transaction`,
-        remedy: 'put it into a file of its own that begins with “-- lockstep: no-transaction”',
+        remedy: 'put it into a file that begins with “-- lockstep: no-transaction”',
       },
     ]
   }
@@ -277,18 +262,12 @@ function splitWithoutData(text: string): Split {
 /** Of a file that copies more often, the first places are enough. */
 const mostCopies = 20
 
-/**
- * Each character a space, but line ends: places hold.
- *
- * @param from - where the text begins, of that by which the parts are told
- */
-export function blank(text: string, parts: readonly Statement[], from = 0): string {
-  let [result, behind] = ['', 0]
-  for (const part of parts.toSorted((a, b) => a.start - b.start)) {
-    const [start, end] = [part.start - from, part.end - from]
-    if (start < 0 || end > text.length) continue
-    result += text.slice(behind, start) + text.slice(start, end).replace(/[^\r\n]/gu, ' ')
-    behind = end
+/** Each character a space, but line ends: places hold. */
+export function blank(text: string, parts: readonly Statement[]): string {
+  let [result, from] = ['', 0]
+  for (const { start, end } of parts.toSorted((a, b) => a.start - b.start)) {
+    result += text.slice(from, start) + text.slice(start, end).replace(/[^\r\n]/gu, ' ')
+    from = end
   }
-  return behind === 0 ? text : result + text.slice(behind)
+  return from === 0 ? text : result + text.slice(from)
 }

@@ -3,8 +3,9 @@ import { codePoints, placeBehind, placeOfByte, placeOfCodePoint } from '../files
 import { sizeOf } from '../files/text.ts'
 import { borrow } from './borrowed.ts'
 import { envelope, labelOf, type Terms, type Work } from './envelope.ts'
+import type { Answer } from './frames.ts'
 import { ledgerStates } from './ledger-format.ts'
-import { sendInPieces, type Sent } from './pieces.ts'
+import { sendInPieces, type Part } from './pieces.ts'
 import { ServerError } from './server-error.ts'
 import type { Session } from './session.ts'
 import { serverMajor } from './settings.ts'
@@ -89,36 +90,44 @@ export async function apply(
   terms: Terms,
   passes: (error: ServerError) => boolean = () => false,
 ): Promise<number> {
+  const { text, file } = work
   const borrowed = terms.pooler === 'allow' ? await borrow(on, work.modes) : undefined
-  const { text } = work
   const around = envelope(work, terms, serverMajor(on), borrowed)
-  const explained = (error: unknown, sent: Sent): unknown =>
-    error instanceof ServerError && passes(error) ? error : explain(error, work, terms, sent, on)
+  const explained = (error: unknown, before: string, part?: Part): unknown =>
+    error instanceof ServerError && passes(error)
+      ? error
+      : explain(error, work, terms, before, on, part)
+  const send = async (message: string): Promise<Answer> => {
+    try {
+      return await on.execute(message, Infinity)
+    } catch (error) {
+      throw explained(error, around.prefix)
+    }
+  }
   const { tags, status, warnings } =
     typeof text === 'string'
-      ? await on.execute(around.prefix + text + around.suffix, Infinity).catch((error: unknown) => {
-          throw explained(error, sentWhole(work, text, around.prefix))
-        })
+      ? await send(around.prefix + text + around.suffix)
       : await sendInPieces(on, text, around, labelOf(work), explained)
   if (tags.at(-1) === 'COMMIT' && status === 'I') return warnings
   throw new Failure(
     'LEDGER_DAMAGED',
-    `${work.file} ended with ${tags.at(-1)} in state ${status}, not with COMMIT`,
+    `${file} ended with ${tags.at(-1)} in state ${status}, not with COMMIT`,
   )
 }
 
-/** A text that went in one message, with its place in the file. */
-export function sentWhole({ step }: Work, text: string, before: string): Sent {
-  return { text, before, begins: placeBehind(step?.lead ?? '') }
-}
-
-/** What failed, told by its place in the file. */
+/**
+ * What failed, told by its place in the file.
+ *
+ * @param prefix - what was sent before the text
+ * @param part - the text that was sent, where it is not that of the work
+ */
 export function explain(
   error: unknown,
   work: Work,
   terms: Terms,
-  sent: Sent,
+  prefix: string,
   on: Session,
+  part: Part = wholeOf(work),
 ): unknown {
   if (error instanceof Failure && error.code === 'COPY_REFUSED') {
     return new Failure('COPY_REFUSED', `${work.file}: ${error.message}`)
@@ -155,17 +164,21 @@ export function explain(
       // The chain: the row before is not there, or somebody has written behind it.
       if (error.table === `${terms.schema}.ledger` || error.table === `${terms.schema}.step`)
         return new Failure('LEDGER_MOVED', `${work.file}: ${said}`)
-      return sqlFailure(error, work, sent, on)
+      return sqlFailure(work, whereAndWhat(error, part, prefix, work.step !== undefined, on))
     default:
-      return sqlFailure(error, work, sent, on)
+      return sqlFailure(work, whereAndWhat(error, part, prefix, work.step !== undefined, on))
   }
 }
 
-function sqlFailure(error: ServerError, work: Work, sent: Sent, on: Session): Failure {
-  return new Failure('SQL_FAILED', `${work.file}${whereAndWhat(error, work, sent, on)}`, [
+function sqlFailure(work: Work, where: string): Failure {
+  return new Failure('SQL_FAILED', `${work.file}${where}`, [
     kept(work),
     ...new Failure('SQL_FAILED', '').more,
   ])
+}
+
+function wholeOf({ text, step }: Work): Part {
+  return { text: typeof text === 'string' ? text : '', begins: placeBehind(step?.lead ?? '') }
 }
 
 /** What of the file stays in the database. */
@@ -179,17 +192,17 @@ function kept({ step }: Work): string {
 /** PostgreSQL counts code points from the start of the message, but bytes where it knows no encoding. */
 function whereAndWhat(
   { position, said, sqlState }: ServerError,
-  { step }: Work,
-  { before, text, begins }: Sent,
+  { text, begins }: Part,
+  prefix: string,
+  isStep: boolean,
   on: Session,
 ): string {
   // Of some errors PostgreSQL tells no place; of a single statement it is known all the same.
-  if (position === undefined) {
-    return step === undefined ? ` ${said}` : `:${begins.line}:${begins.column} ${said}`
-  }
+  if (position === undefined)
+    return isStep ? `:${begins.line}:${begins.column} ${said}` : ` ${said}`
   const inBytes = on.frames.parameters.get('server_encoding') === 'SQL_ASCII'
   const length = inBytes ? (part: string) => Buffer.byteLength(part) : codePoints
-  const at = position - 1 - length(before)
+  const at = position - 1 - length(prefix)
   const from = Math.max(at, 0)
   const found = inBytes ? placeOfByte(Buffer.from(text), from) : placeOfCodePoint(text, from)
   const line = begins.line + found.line - 1

@@ -5,11 +5,8 @@ import type { Envelope } from './envelope.ts'
 import type { Answer } from './frames.ts'
 import type { Session } from './session.ts'
 
-/** A message and the part of the file in it. */
-export interface Sent extends Pick<Piece, 'text' | 'begins'> {
-  /** What stands before the text in the message. */
-  readonly before: string
-}
+/** The part of a file that is in a message, and where it begins. */
+export type Part = Pick<Piece, 'text' | 'begins'>
 
 /** So much text is on the wire at once, or one longer piece. */
 const mostInFlight = 2 ** 20
@@ -28,6 +25,7 @@ const behind = `\n;${within}SET LOCAL client_encoding=UTF8;SET LOCAL standard_co
  * server refuses the pieces that are behind it: the transaction has failed, or where nothing of the
  * first ran there is none.
  *
+ * @param label - stands in front of each message but the first, which has it in its prefix
  * @param explain - what a refused message means for the file
  * @throws {Failure} FILE_CHANGED_MEANWHILE, when all is rolled back; whatever `explain` makes of an error
  */
@@ -36,7 +34,7 @@ export async function sendInPieces(
   text: LargeText,
   { prefix, suffix }: Envelope,
   label: string,
-  explain: (error: unknown, sent: Sent) => unknown,
+  explain: (error: unknown, before: string, part: Part) => unknown,
 ): Promise<Answer> {
   const flights: Flight[] = []
   const pieces = text.pieces()
@@ -49,7 +47,7 @@ export async function sendInPieces(
       warnings += answer.warnings
       return answer
     } catch (error) {
-      throw explain(error, flight.sent)
+      throw explain(error, flight.before, flight.part)
     } finally {
       flights.shift()
     }
@@ -57,13 +55,13 @@ export async function sendInPieces(
   try {
     // Not for...of, which would end the reading with the first error.
     for (let next = pieces.next(); next.done !== true; next = pieces.next()) {
-      const { text: part, begins, isFirst, isLast } = next.value
+      const { isFirst, isLast, ...part } = next.value
       // The window; and COMMIT only when all that is before it has been done as it should.
       while (isLast ? flights.length > 0 : lengthOf(flights) >= mostInFlight) await land()
       const before = isFirst ? prefix : `${label}${within}`
-      const landed = on.execute(before + part + (isLast ? suffix : behind), Infinity)
+      const landed = on.execute(before + part.text + (isLast ? suffix : behind), Infinity)
       landed.catch(ignore)
-      flights.push({ landed, sent: { text: part, begins, before } })
+      flights.push({ landed, before, part })
     }
     const last = await land()
     if (last === undefined) throw new Error('a text without a last piece')
@@ -94,11 +92,13 @@ const ofText = new Set(['SQL_FAILED', 'TRANSACTION_ENDED', 'COPY_REFUSED'])
 
 interface Flight {
   readonly landed: Promise<Answer>
-  readonly sent: Sent
+  /** What stands before the text in the message. */
+  readonly before: string
+  readonly part: Part
 }
 
 function lengthOf(flights: readonly Flight[]): number {
-  return flights.reduce((length, { sent }) => length + sent.text.length, 0)
+  return flights.reduce((length, { part }) => length + part.text.length, 0)
 }
 
 function isChange(error: unknown): boolean {

@@ -2,8 +2,9 @@ import { Failure } from '../errors.ts'
 import type { Tell } from '../events.ts'
 import { isSetting, loneKinds, loneOf, type Lone } from '../files/lone.ts'
 import type { Entry } from '../files/entry.ts'
+import { keptText } from '../files/text.ts'
 import { splitStatements } from '../files/statements.ts'
-import { apply, explain, sentWhole } from './apply.ts'
+import { apply, explain } from './apply.ts'
 import { resetOwned, type Step, type Terms, type Work } from './envelope.ts'
 import { beforeOf } from './before.ts'
 import { see, type Left, type Seen } from './seeing.ts'
@@ -26,7 +27,7 @@ const refusedThere = new Set(['25001', '2D000'])
 
 /** A statement of the file, with all that it needs. */
 interface Turn {
-  readonly work: Work & { readonly text: string; readonly step: Step }
+  readonly work: Work & { readonly step: Step }
   readonly lone: Lone | undefined
 }
 
@@ -71,8 +72,7 @@ export async function applyStepwise(
 }
 
 function turnsOf(whole: Work, file: Entry): Turn[] {
-  const { text } = whole
-  if (typeof text !== 'string') throw new Error('a file that runs by statements is read whole')
+  const text = keptText(whole.text)
   const { statements } = splitStatements(text)
   let settings = ''
   return statements.map((statement, index) => {
@@ -109,7 +109,7 @@ async function run(on: Session, turn: Turn, terms: Terms, tell: Tell): Promise<n
       if (!(error instanceof ServerError && isRefused(error))) throw error
       await on.execute('rollback')
       if (error.sqlState === '2D000' && !terms.mayCommitItself)
-        throw explain(error, work, terms, sentWhole(work, work.text, ''), on)
+        throw explain(error, work, terms, '', on)
     }
   }
   const warnings = await runBare(on, turn, terms)
@@ -122,11 +122,11 @@ async function runBare(on: Session, turn: Turn, terms: Terms): Promise<number> {
   if (lone === undefined) throw new Error('nothing that runs bare')
   const { file, step } = work
   await makeReady(on, work, terms)
-  const before = await beforeOf(on, lone, { statement: work.text, schema: terms.schema })
+  const before = await beforeOf(on, lone, { statement: keptText(work.text), schema: terms.schema })
   await tidy(on, terms)
   await intend(on, file, step, before, terms)
   await makeReady(on, work, terms)
-  const warnings = await alone(on, work, terms, work.text)
+  const warnings = await alone(on, work, terms, keptText(work.text))
   await tidy(on, terms)
   const { left } = await see(on, before)
   if (left.length > 0) throw new Failure('INDEX_IN_THE_WAY', left[0]?.what ?? '')
@@ -142,7 +142,7 @@ async function alone(on: Session, work: Work, terms: Terms, statement: string): 
     if (status === 'I') return warnings
     throw new Failure('TRANSACTION_ENDED', `${work.file} leaves a transaction open`)
   } catch (error) {
-    const told = explain(error, work, terms, sentWhole(work, statement, prefix), on)
+    const told = explain(error, work, terms, prefix, on)
     if (!(error instanceof ServerError) || !(told instanceof Failure)) throw told
     await tidy(on, terms)
     const steps = await readSteps(on, terms.schema, work.file)

@@ -36,9 +36,10 @@ export function nextImage(
 /** `1_a=t1 2_b=t2!<1 baseline:2:1_a`, as `folderOf` reads it. */
 export function lineOfImage({ files, baseline }: Folder): string {
   const names = files.map((one) => {
-    const { afterRollout, noTransaction, breaksBefore } = one.directives
+    const { file, directives } = one
+    const { afterRollout, noTransaction, breaksBefore } = directives
     const marks = `${afterRollout ? '!' : ''}${noTransaction ? '&' : ''}`
-    return `${one.file}=${smallText(one)}${marks}${breaksBefore === undefined ? '' : `<${breaksBefore}`}`
+    return `${file}=${smallText(one)}${marks}${breaksBefore === undefined ? '' : `<${breaksBefore}`}`
   })
   const covers = baseline?.covers?.map(({ file }) => file).join(',')
   const last = baseline && `baseline:${baseline.upto}${covers === undefined ? '' : `:${covers}`}`
@@ -98,25 +99,27 @@ const changes = {
     return replaced(
       base,
       random,
-      (file) => {
+      (one) => {
+        const { file, directives } = one
         // Of several statements only the last, since the others may be done.
-        const begin = smallText(file).split('.').slice(0, -1)
-        return [fileOf(file.file, [...begin, newText()].join('.'), file.directives)]
+        const begin = smallText(one).split('.').slice(0, -1)
+        return [fileOf(file, [...begin, newText()].join('.'), directives)]
       },
       ({ file }) => !applied.has(file),
     )
   },
   cosmetic: ({ base, random }: Making) =>
-    replaced(base, random, (file) => {
-      const text = smallText(file)
+    replaced(base, random, (one) => {
+      const text = smallText(one)
       const other = text.endsWith("'") ? text.replace(/'+$/, '') : `${text}'`
-      return [fileOf(file.file, other, file.directives)]
+      return [fileOf(one.file, other, one.directives)]
     }),
   breaks: ({ base, random }: Making) =>
-    replaced(base, random, (file) => {
-      const versions = base.files.map((f) => f.version).filter((each) => each <= file.version)
+    replaced(base, random, (one) => {
+      const { file, version, directives } = one
+      const versions = base.files.map((f) => f.version).filter((each) => each <= version)
       const breaksBefore = random.oneIn(2) ? undefined : random.pick(versions)
-      return [fileOf(file.file, smallText(file), { ...file.directives, breaksBefore })]
+      return [fileOf(file, smallText(one), { ...directives, breaksBefore })]
     }),
   squash: ({ base, random }: Making) => {
     const upto = base.files[random.below(base.files.length)]?.version

@@ -9,8 +9,8 @@ import type { LedgerRow, Recorded, Step } from '../../src/recorded.ts'
 import { worksOf } from '../../src/works.ts'
 import { lineOfDecision } from '../support/decision.ts'
 import { randomOf, testSeed, type Random } from '../support/random.ts'
-import { lineOfImage, nextImage } from '../support/releases.ts'
 import { smallText } from '../support/small-text.ts'
+import { lineOfImage, nextImage } from '../support/releases.ts'
 
 // One database, and a random sequence of images that are released on it: later ones, older ones,
 // hotfixes, late branches, merges, renumbered, deleted and edited files, squashes, each in a phase.

@@ -4,11 +4,11 @@ import { appendFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Place } from '../../src/files/bytes.ts'
-import { noDirectives } from '../../src/files/directives.ts'
+import { chunksOf } from '../../src/files/chunks.ts'
+import { Walk } from '../../src/files/walk.ts'
 import { readFolder } from '../../src/files/folder.ts'
 import { LargeText, largeBytes } from '../../src/files/large.ts'
 import { meaningOf } from '../../src/files/meaning.ts'
-import { readScript } from '../../src/files/script.ts'
 import { splitStatements } from '../../src/files/statements.ts'
 import { placeIn, stretchesIn } from '../../src/files/stretches.ts'
 import { stretchesOf } from '../../src/files/text.ts'
@@ -77,6 +77,16 @@ for (const longest of [3, 100, 5_000]) {
     assert.deepEqual(places, expectedPlaces)
   })
 }
+
+test('a file is cut into chunks where characters end, and places count CR LF once', () => {
+  using folder = folderOf({ [file]: '漢'.repeat(200_000) })
+  const chunks = [...chunksOf(join(folder.path, file))].map((chunk) => chunk.toString())
+  assert.ok(chunks.length > 3)
+  assert.equal(chunks.join(''), '漢'.repeat(200_000))
+  const walk = new Walk()
+  for (const part of ['a\r', '\nb😀', '\r', '\r', 'é']) walk.over(part)
+  assert.deepEqual(walk.place, { line: 4, column: 2 })
+})
 
 test('what is left open is told with the last stretch, at its place', () => {
   const stretches = [...stretchesIn(['a;\nb', ";\n 'c;", 'd;'], 100, never)]
@@ -164,87 +174,10 @@ test('directives of a large file are read, however long the comments above the f
   using folder = folderOf({ [file]: `${comment}/* block */\n-- lockstep: unheard-of\nselect 1;\n` })
   // Directives stand in the lines; the block ends them.
   const stray = await failureIn('DIRECTIVE_INVALID', readFolder(folder.path, 2 ** 30))
-  assert.match(stray.message, /^0001_a\.sql:10002:1 a directive must stand /)
+  assert.match(told(stray), /0001_a\.sql:10002:1 /)
   folder.write({ [file]: `${comment}-- lockstep: unheard-of\nselect 1;\n${comment}` })
   const failure = await failureIn('DIRECTIVE_UNKNOWN', readFolder(folder.path, 2 ** 30))
   assert.match(told(failure), /0001_a\.sql:10001:1 /)
-})
-
-/** Fills some pieces. */
-const rows = "insert into t values (1, 'é');\n".repeat(35_000)
-
-async function largeWith(text: string): Promise<{ large: LargeText; sent: string }> {
-  using folder = folderOf({ [file]: text })
-  const large = await largeOf(folder.path)
-  return { large, sent: [...large.pieces()].map((piece) => piece.text).join('') }
-}
-
-for (const mark of ['', '\uFEFF']) {
-  test(`of a large file its own BEGIN and COMMIT are left out, all else stays at its place (mark: ${mark.length})`, async () => {
-    const begin = 'begin /* é😀 */ isolation level serializable;\n'
-    const control = ['\\restrict abc\n', begin, 'set transaction read write;', rows, 'commit;\n']
-    const text = [...control, '\\unrestrict abc\n'].join('')
-    const { large, sent } = await largeWith(mark + text)
-    const { findings, modes, notes, onlyRows } = large.reading
-    assert.deepEqual(findings, [])
-    assert.equal(modes, 'ISOLATION LEVEL SERIALIZABLE, READ WRITE')
-    assert.equal(notes.length, 1)
-    assert.ok(onlyRows)
-    assert.deepEqual(sent, readScript(text, noDirectives).text)
-    assert.equal(
-      sent
-        .trim()
-        .replace(/^;\s*;/, '')
-        .replace(/;\s*$/, '')
-        .trim(),
-      rows.trim(),
-    )
-  })
-}
-
-test('what speaks against a large file is found in each stretch, at its place', async () => {
-  const text = `${rows}commit;\n${rows}vacuum;\n${rows} discard all;${rows}select 'open`
-  const { large } = await largeWith(text)
-  const small = readScript(text, noDirectives)
-  assert.deepEqual(large.reading.findings, small.findings)
-  assert.deepEqual(
-    small.findings.map(({ rule, place }) => `${place.line}:${place.column} ${rule}`),
-    [
-      '35001:1 transaction-control',
-      '70002:1 not-in-transaction',
-      '105003:2 session-state',
-      '140003:8 open-end',
-    ],
-  )
-})
-
-test('behind a COPY of a large file nothing is found: its data is no SQL', async () => {
-  const text = `begin;${rows}copy t from stdin;\n1\t'\n\\.\nvacuum;\n${rows}commit;`
-  const { large } = await largeWith(text)
-  const found = large.reading.findings.map(({ rule, place }) => `${place.line} ${rule}`)
-  assert.deepEqual(found, ['35001 copy-client'])
-})
-
-test('a directive that stands too low in a large file is refused, wherever it is', async () => {
-  for (const before of [rows, rows + rows + rows]) {
-    const lines = before.split('\n').length
-    const reading = largeWith(`${before}-- lockstep: after-rollout\n${rows}`)
-    const { message } = await failureIn('DIRECTIVE_INVALID', reading)
-    assert.match(message, new RegExp(`^${file}:${lines}:1 a directive must stand `))
-  }
-  const { large } = await largeWith(`${rows}select '-- lockstep: none';${rows}`)
-  assert.ok(!large.isUnknown)
-})
-
-test('a large file without a transaction is in memory, as a large baseline is', async () => {
-  const text = `-- lockstep: no-transaction\n${rows}`
-  const baseline = `-- lockstep: baseline 1\n${rows}`
-  using folder = folderOf({ [file]: text, 'baseline.sql': baseline })
-  const read = await readFolder(folder.path, 2 ** 30)
-  assert.equal(read.files[0]?.text, text)
-  assert.equal(read.files[0]?.meaning.statements.length, 35_000)
-  assert.equal(read.files[0]?.checksum, hash('sha256', text))
-  assert.equal(read.baseline?.text, baseline)
 })
 
 for (const [what, bytes, place] of [
