@@ -3,6 +3,7 @@ import type { Config } from './config.ts'
 import { Failure } from './errors.ts'
 import type { Outcome, Tell } from './events.ts'
 import { readFolder, type Folder } from './files/folder.ts'
+import { readLargeFiles } from './large-files.ts'
 import { writeAdoption } from './postgres/adopting.ts'
 import { Connecting } from './postgres/connect.ts'
 import { invalidIndexes } from './postgres/indexes.ts'
@@ -32,6 +33,7 @@ export async function adopt(
   await using connecting = new Connecting(config, run, tell, stop)
   const folder = await readFolder(config.dir, config.maxFileBytes)
   const { session, seen } = await connecting.result
+  await readLargeFiles(folder, seen.ledger?.rows ?? [], config, tell, stop)
   const planned = decided(folder, seen.ledger, adoptable)
   const rows = planned.records.length
   const isNothing = planned.lines.length === 0

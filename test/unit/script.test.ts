@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { noDirectives } from '../../src/files/directives.ts'
-import { readScript } from '../../src/files/script.ts'
+import { blank, readScript } from '../../src/files/script.ts'
 
 const noTransaction = { ...noDirectives, noTransaction: true }
 
@@ -83,7 +83,7 @@ for (const text of [
 ]) {
   test(`allowed: ${text}`, () => {
     assert.deepEqual(found(text), [])
-    assert.equal(readScript(text, noDirectives).text, text)
+    assert.equal(readScript(text, noDirectives).blanked, [])
   })
 }
 
@@ -109,7 +109,7 @@ for (const [text, sent, modes] of [
   test(`left out: ${JSON.stringify(text)}`, () => {
     const script = readScript(text, noDirectives)
     assert.deepEqual(script.findings, [])
-    assert.equal(script.text, sent)
+    assert.equal(blank(text, script.blanked), sent)
     assert.equal(script.modes, modes)
     assert.equal(script.notes.length, /^(begin|start)/i.test(text) ? 1 : 0)
   })
