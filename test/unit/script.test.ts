@@ -83,7 +83,7 @@ for (const text of [
 ]) {
   test(`allowed: ${text}`, () => {
     assert.deepEqual(found(text), [])
-    assert.equal(readScript(text, noDirectives).blanked, [])
+    assert.deepEqual(readScript(text, noDirectives).blanked, [])
   })
 }
 
