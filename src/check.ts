@@ -1,10 +1,10 @@
 import { asFailure, Failure, type FailureCode } from './errors.ts'
 import { baselineName } from './files/baseline.ts'
-import { placeBehind } from './files/bytes.ts'
 import { noDirectives, lineOf } from './files/directives.ts'
-import { rules, type Finding, type Rule } from './files/findings.ts'
+import { rules, type Rule } from './files/findings.ts'
 import { readFolder, type Folder, type Migration } from './files/folder.ts'
-import { readScript } from './files/script.ts'
+import type { PlacedFinding } from './files/script.ts'
+import { headerOf, scriptOf } from './files/text.ts'
 
 export const checkFormats = ['text', 'json', 'github'] as const
 export type CheckFormat = (typeof checkFormats)[number]
@@ -44,14 +44,14 @@ export async function check(dir: string, maxBytes: number): Promise<CheckDocumen
 }
 
 function findingsOf({ baseline, files }: Folder): FileFinding[] {
-  const built = baseline && readScript(baseline.text, noDirectives).findings
-  const first = (built ?? []).map((one) => placed(baselineName, baseline?.text ?? '', one))
+  const built = baseline && scriptOf(baseline.text, noDirectives).findings
+  const first = (built ?? []).map((one) => told(baselineName, one))
   return [...first, ...files.flatMap(findingsIn)]
 }
 
 function findingsIn(file: Migration): FileFinding[] {
-  const { findings } = readScript(file.text, file.directives)
-  const found = findings.map((finding) => placed(file.file, file.text, finding))
+  const { findings } = scriptOf(file.text, file.directives)
+  const found = findings.map((finding) => told(file.file, finding))
   return [...warningsOf(file), ...found]
 }
 
@@ -61,7 +61,7 @@ function warningsOf({ file, text, directives }: Migration): FileFinding[] {
   return [
     {
       file,
-      line: lineOf(text, 'breaks-before'),
+      line: lineOf(headerOf(text), 'breaks-before'),
       column: 1,
       rule: 'breaks-while-rolling',
       severity: rules['breaks-while-rolling'],
@@ -71,8 +71,8 @@ function warningsOf({ file, text, directives }: Migration): FileFinding[] {
   ]
 }
 
-function placed(file: string, text: string, { rule, at, reason, remedy }: Finding): FileFinding {
-  const { line, column } = placeBehind(text.slice(0, at))
+function told(file: string, finding: PlacedFinding): FileFinding {
+  const { line, column, rule, reason, remedy } = finding
   return { file, line, column, rule, severity: rules[rule], reason, remedy }
 }
 
