@@ -44,13 +44,14 @@ export async function check(dir: string, maxBytes: number): Promise<CheckDocumen
 }
 
 function findingsOf({ baseline, files }: Folder): FileFinding[] {
-  const built = baseline === undefined ? [] : scriptOf(baseline.text, noDirectives).findings
-  return [...built.map((finding) => placed(baselineName, finding)), ...files.flatMap(findingsIn)]
+  const built = baseline && scriptOf(baseline.text, noDirectives).findings
+  const first = (built ?? []).map((one) => told(baselineName, one))
+  return [...first, ...files.flatMap(findingsIn)]
 }
 
 function findingsIn(file: Migration): FileFinding[] {
   const { findings } = scriptOf(file.text, file.directives)
-  const found = findings.map((finding) => placed(file.file, finding))
+  const found = findings.map((finding) => told(file.file, finding))
   return [...warningsOf(file), ...found]
 }
 
@@ -70,7 +71,7 @@ function warningsOf({ file, text, directives }: Migration): FileFinding[] {
   ]
 }
 
-function placed(file: string, finding: PlacedFinding): FileFinding {
+function told(file: string, finding: PlacedFinding): FileFinding {
   const { line, column, rule, reason, remedy } = finding
   return { file, line, column, rule, severity: rules[rule], reason, remedy }
 }

@@ -37,7 +37,7 @@ let lastStatus: string | undefined
 async function applyFolder(
   db: Database,
   path: string,
-  meanwhile: () => void = () => undefined,
+  beforeSending: () => void = () => undefined,
 ): Promise<void> {
   const { files } = await readFolder(path, 2 ** 30)
   const [migration] = files
@@ -66,8 +66,10 @@ async function applyFolder(
     statementTimeoutMs: 0,
     mayCommitItself: true,
   } as const
+  assert.match(migration.meaning.file, /^[0-9a-f]{64}$/)
+  beforeSending()
   try {
-    for await (const _ of applyAll(session, [work], terms, meanwhile));
+    for await (const _ of applyAll(session, [work], terms, () => undefined));
   } finally {
     lastStatus = session.frames.status
   }

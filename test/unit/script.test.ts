@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { noDirectives } from '../../src/files/directives.ts'
-import { blank, readScript } from '../../src/files/script.ts'
+import { readScript } from '../../src/files/script.ts'
+import { without } from '../../src/files/text.ts'
 
 const noTransaction = { ...noDirectives, noTransaction: true }
 
@@ -109,7 +110,7 @@ for (const [text, sent, modes] of [
   test(`left out: ${JSON.stringify(text)}`, () => {
     const script = readScript(text, noDirectives)
     assert.deepEqual(script.findings, [])
-    assert.equal(blank(text, script.blanked), sent)
+    assert.equal(without(text, script.blanked), sent)
     assert.equal(script.modes, modes)
     assert.equal(script.notes.length, /^(begin|start)/i.test(text) ? 1 : 0)
   })
