@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { adopt } from './adopt.ts'
 import { readConfig, readFolderConfig, readLogConfig, type Env } from './config.ts'
+import { check, isRefused, type CheckFormat } from './check.ts'
 import { asFailure, Failure, failures } from './errors.ts'
 import type { Event, Outcome, Tell } from './events.ts'
 import { coverLines } from './files/covers.ts'
@@ -11,6 +12,7 @@ import { adoptHelp, helpText } from './help.ts'
 import { migrate } from './migrate.ts'
 import { plan, type PlanDocument } from './plan.ts'
 import { hasLostSession } from './postgres/lost.ts'
+import { checkText } from './report/check-text.ts'
 import { openLog } from './report/log.ts'
 import { planText } from './report/plan-text.ts'
 import { statusText } from './report/status-text.ts'
@@ -67,7 +69,7 @@ export async function runCli(shell: Shell): Promise<number> {
       if (request instanceof Failure) throw request
       if (!isDocument)
         tell({ checkpoint: 'start', programVersion, run: run.id, command: request.command })
-      if (request.command === 'check') return await check(env, shell)
+      if (request.command === 'check') return await checked(request, shell)
       const config = readConfig(env)
       const stop = stopWithFailure(shell.stop, config.deadlineMs)
       for (const text of config.warnings) tell({ checkpoint: 'warning', text })
@@ -152,11 +154,19 @@ function stopWithFailure(signal: AbortSignal, deadlineMs: number | undefined): A
   return stop.signal
 }
 
-/** What `baseline.sql` is to begin with; no database is asked. */
-async function check(env: Env, { print }: Shell): Promise<number> {
+/** Of a folder, without a database: what a run would refuse, or what `baseline.sql` is to begin with. */
+async function checked(
+  { env, format }: { readonly env: Env; readonly format: CheckFormat | undefined },
+  { print }: Shell,
+): Promise<number> {
   const { dir, maxFileBytes } = readFolderConfig(env)
-  print(`${coverLines(await readFolder(dir, maxFileBytes)).join('\n')}\n`)
-  return 0
+  if (format === undefined) {
+    print(`${coverLines(await readFolder(dir, maxFileBytes)).join('\n')}\n`)
+    return 0
+  }
+  const document = await check(dir, maxFileBytes)
+  print(checkText(document, format))
+  return isRefused(document) ? 1 : 0
 }
 
 /** Commands that print one document, and nothing else to stdout. */

@@ -23,6 +23,8 @@ Keeps a PostgreSQL schema in step with a folder of SQL files.
                                           reads only; with --exit-code 2 where something would run
   lockstep adopt ... [--yes]              take over what others have built; writes the ledger and
                                           runs no SQL: lockstep adopt --help
+  lockstep check [--format text]          what a run would refuse in the files, without a database;
+                                          --format json for programs, github for pull requests
   lockstep check --baseline --print       print the lines that say which files baseline.sql
                                           stands for; they may then be deleted
   lockstep --help | --version

@@ -3,10 +3,13 @@ import type { Adoptable } from './adoption.ts'
 import { variableOfFlag, type Env } from './config.ts'
 import { Failure } from './errors.ts'
 import { nearest } from './nearest.ts'
+import { checkFormats, type CheckFormat } from './check.ts'
 
 /** What is asked for on the command line; `env` is the environment, with the flags over it. */
 export type Request = { readonly env: Env } & (
-  | { readonly command: 'migrate' | 'check' }
+  | { readonly command: 'migrate' }
+  /** Undefined: the lines that say what the baseline stands for. */
+  | { readonly command: 'check'; readonly format: CheckFormat | undefined }
   | { readonly command: 'status' | 'plan'; readonly json: boolean; readonly exitCode: boolean }
   | { readonly command: 'adopt'; readonly adopts: Adoptable; readonly isSure: boolean }
 )
@@ -20,7 +23,7 @@ const commands = {
   migrate: {},
   status: document,
   plan: document,
-  check: { baseline: { type: 'boolean' }, print: { type: 'boolean' } },
+  check: { format: { type: 'string' }, baseline: { type: 'boolean' }, print: { type: 'boolean' } },
   adopt: {
     baseline: { type: 'boolean' },
     upto: { type: 'string' },
@@ -69,8 +72,8 @@ export function readRequest(args: readonly string[], env: Env): Request | Failur
   }
   const adopts = word === 'adopt' ? adoptableOf(values) : undefined
   if (typeof adopts === 'string') problems.push(adopts)
-  if (word === 'check' && !(values['baseline'] === true && values['print'] === true))
-    problems.push('check is known with --baseline --print only')
+  const format = word === 'check' ? formatOf(values) : undefined
+  if (format instanceof Failure) problems.push(format.message)
   const [problem, ...others] = problems
   if (problem !== undefined) {
     return new Failure('CONFIG_INVALID', problem, [
@@ -90,9 +93,22 @@ export function readRequest(args: readonly string[], env: Env): Request | Failur
       json: values['json'] === true,
       exitCode: values['exit-code'] === true,
     }
+  if (word === 'check' && !(format instanceof Failure))
+    return { command: 'check', env: whole, format }
   if (typeof adopts === 'object')
     return { command: 'adopt', env: whole, adopts, isSure: values['yes'] === true }
-  return { command: word === 'check' ? 'check' : 'migrate', env: whole }
+  return { command: 'migrate', env: whole }
+}
+
+/** In which form findings are told; undefined for the lines of a baseline. */
+function formatOf(values: Readonly<Record<string, unknown>>): CheckFormat | undefined | Failure {
+  const { format = 'text', baseline, print } = values
+  if (baseline === true || print === true) {
+    if (baseline === true && print === true && values['format'] === undefined) return undefined
+    return new Failure('CONFIG_INVALID', '--baseline and --print belong together, without --format')
+  }
+  const known = checkFormats.find((candidate) => candidate === format)
+  return known ?? new Failure('CONFIG_INVALID', `--format is none of ${checkFormats.join(', ')}`)
 }
 
 /** The command, wherever it stands, since its flags say which words are values. */

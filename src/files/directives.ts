@@ -68,7 +68,7 @@ export function readFileDirectives(text: string): DirectivesRead {
   }))
   if (lines.length === 0) return { directives: noDirectives, problems: stray }
   const problems: DirectiveProblem[] = []
-  let directives = noDirectives
+  const directives = { ...noDirectives }
   const seen = new Map<string, number>()
   for (const { word, rest, line } of lines) {
     const problem = (what: string, kind: DirectiveProblem['kind'] = 'invalid'): void => {
@@ -84,7 +84,7 @@ export function readFileDirectives(text: string): DirectivesRead {
     seen.set(word, before ?? line)
     const read = readers[word](rest.trim(), line, directives)
     if (typeof read === 'string') problem(read)
-    else directives = { ...directives, ...read }
+    else Object.assign(directives, read)
   }
   return { directives, problems: [...problems, ...stray] }
 }

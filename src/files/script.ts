@@ -144,7 +144,7 @@ function findingsOf(text: string, part: Part, noTransaction: boolean): Finding[]
         rule: 'not-in-transaction',
         at: start,
         reason: `${loneKinds[bare.kind]} cannot run inside of a transaction`,
-        remedy: 'put it into a file of its own that begins with “-- lockstep: no-transaction”',
+        remedy: 'put it into a file that begins with “-- lockstep: no-transaction”',
       },
     ]
   }

@@ -16,10 +16,11 @@ export async function borrow(on: Session, modes: string): Promise<Borrowed> {
         coalesce(pg_catalog.json_object_agg(name, setting), '{}') as settings
       from pg_catalog.pg_settings
       where source = 'session' and name <> 'transaction_read_only'`),
-    // Before the file arrives: the server reads a whole message with the setting of that moment.
-    on.execute('set local standard_conforming_strings = on'),
   ])
   if (borrowed === undefined) throw new Error('a query without a row')
+  // Before the file arrives: the server reads a whole message with the setting of that moment.
+  if (on.frames.parameters.get('standard_conforming_strings') === 'off')
+    await on.execute('set local standard_conforming_strings = on')
   return borrowed
 }
 

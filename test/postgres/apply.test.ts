@@ -169,10 +169,11 @@ for (const [what, text, place] of [
 ] as const) {
   test(`the place of an error is right: ${what}`, async () => {
     await using db = await freshDatabase()
+    const isOpen = /open/.test(text)
     assertFailed(
       await migrateFiles(db, { '0001_a.sql': text }),
       1,
-      'SQL_FAILED',
+      isOpen ? 'STATEMENT_REFUSED' : 'SQL_FAILED',
       `0001_a.sql:${place} `,
     )
   })
