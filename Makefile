@@ -51,6 +51,11 @@ test-matrix: $(BUNDLE) test/matrix/node_modules/.package-lock.json ## the same o
 test-cancel: $(BUNDLE) ## a cancel at a random moment of 1,000 runs
 	@LOCKSTEP_TEST_CANCELS=1000 node test/run.ts --only test/postgres/cancel.test.ts 18
 
+# `make test` compares some thousand. The oracle refuses a good third of them.
+.PHONY: test-oracle
+test-oracle: $(INSTALLED) ## 200,000 generated and damaged texts, cut as PostgreSQL's own grammar cuts them
+	@LOCKSTEP_TEST_STRINGS=200000 node --test test/unit/oracle.test.ts
+
 # The sweep of `make test` takes every twelfth point, and cuts fewer runs off.
 .PHONY: test-faults
 test-faults: $(BUNDLE) ## killed, cut off, frozen, restarted: the slow tests, and a cut at every message of a run

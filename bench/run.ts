@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import postgres from 'postgres'
 import { Authority } from '../test/support/certificates.ts'
 import { startServer } from '../test/support/server.ts'
+import { measureLexing } from './lexing.ts'
 import { peakMbOf, timeOf, type Program } from './process.ts'
 import { findPsql, type Psql } from './psql.ts'
-import { describeMachine, tableOf, type Row } from './report.ts'
+import { describeMachine, median, tableOf, type Row } from './report.ts'
 import { makeLargeFile, makeWorkload, type Workload } from './workload.ts'
 
 /**
@@ -19,6 +20,7 @@ const files = 200
 const noOpRounds = Number(process.env['BENCH_NO_OP_ROUNDS'] ?? 11)
 const freshRounds = Number(process.env['BENCH_FRESH_ROUNDS'] ?? 7)
 const watchRounds = Number(process.env['BENCH_WATCH_ROUNDS'] ?? 5)
+const lexingRounds = 7
 const memoryRuns = 3
 const bundle = join(import.meta.dirname, '..', 'dist', 'lockstep.mjs')
 const resultsFile = join(import.meta.dirname, 'results.md')
@@ -59,8 +61,9 @@ async function main(stop: AbortSignal): Promise<void> {
       await measureFresh(bench),
       await measureWatch(bench),
     ])
-    console.log(`${machine.join('\n')}\n\n${table}`)
-    writeFileSync(resultsFile, resultsOf(machine, table))
+    const lexing = `Cutting SQL into statements: ${median(measureLexing(lexingRounds)).toFixed(0)} MB/s (goal: >= 25), median of ${lexingRounds}, for 20 MB of inserts.`
+    console.log(`${machine.join('\n')}\n\n${table}\n\n${lexing}`)
+    writeFileSync(resultsFile, resultsOf(machine, table, lexing))
   } finally {
     await client.end({ timeout: 1 })
   }
@@ -203,7 +206,7 @@ function psqlWith({ url }: Bench, psql: Psql, database: string, script: string):
   }
 }
 
-function resultsOf(machine: readonly string[], table: string): string {
+function resultsOf(machine: readonly string[], table: string, lexing: string): string {
   return `# Results
 
 Written by \`make bench\`; do not edit.
@@ -215,6 +218,8 @@ partial; a foreign key. Times are medians of whole processes, from start to exit
 does not count; the ratio is the median over the rounds of lockstep / what it stands beside in the same round.
 
 ${table}
+
+${lexing}
 
 - nothing to do: psql connects and reads names and checksums of ${files} history rows. Lockstep does so too,
   and compares them with the files.

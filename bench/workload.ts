@@ -41,12 +41,16 @@ function rowOf(id: number): string {
   return `insert into events values (${String(id).padStart(8)}, '${'x'.repeat(158)}');\n`
 }
 
+/** A table and so many rows of 200 bytes. */
+export function largeText(rows: number): string {
+  const lines = Array.from({ length: rows }, (_, index) => rowOf(index))
+  return ['create table events (id bigint, note text);\n', ...lines].join('')
+}
+
 /** A folder of one file of 100 MB. */
 export function makeLargeFile(): Disposable & { readonly dir: string } {
   const dir = mkdtempSync(join(tmpdir(), 'lockstep-bench-'))
-  const lines = Array.from({ length: 500_000 }, (_, index) => rowOf(index))
-  const text = ['create table events (id bigint, note text);\n', ...lines].join('')
-  writeFileSync(join(dir, '0001_events.sql'), text)
+  writeFileSync(join(dir, '0001_events.sql'), largeText(500_000))
   return { dir, [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }) }
 }
 

@@ -1,16 +1,22 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
-import { readConfig, readLogConfig, variableOfFlag, type Env } from './config.ts'
+import { adopt } from './adopt.ts'
+import { readConfig, readFolderConfig, readLogConfig, type Env } from './config.ts'
+import { check, isRefused, type CheckFormat } from './check.ts'
 import { asFailure, Failure, failures } from './errors.ts'
 import type { Event, Outcome, Tell } from './events.ts'
-import { helpText } from './help.ts'
+import { coverLines } from './files/covers.ts'
+import { readFolder } from './files/folder.ts'
+import { adoptHelp, helpText } from './help.ts'
 import { migrate } from './migrate.ts'
-import { nearest } from './nearest.ts'
+import { plan, type PlanDocument } from './plan.ts'
 import { hasLostSession } from './postgres/lost.ts'
+import { checkText } from './report/check-text.ts'
 import { openLog } from './report/log.ts'
+import { planText } from './report/plan-text.ts'
 import { statusText } from './report/status-text.ts'
+import { readRequest } from './request.ts'
 import { status } from './status.ts'
 import type { StatusDocument } from './status-document.ts'
 import { programVersion } from './version.ts'
@@ -28,22 +34,11 @@ export interface Shell {
   readonly exit: (code: number) => void
 }
 
-const commands = ['migrate', 'status'] as const
-type Command = (typeof commands)[number]
-
-interface Request {
-  readonly command: Command
-  /** The environment, with the flags over it. */
-  readonly env: Env
-  readonly json: boolean
-  readonly exitCode: boolean
-}
-
 /** Runs a command and returns the exit code. */
 export async function runCli(shell: Shell): Promise<number> {
   const [word] = shell.args
   if (shell.args.includes('--help') || word === 'help') {
-    shell.print(helpText())
+    shell.print(word === 'adopt' ? adoptHelp : helpText())
     return 0
   }
   if (shell.args.includes('--version') || word === 'version') {
@@ -57,14 +52,14 @@ export async function runCli(shell: Shell): Promise<number> {
     pod: shell.env['POD_NAME'] || hostname(),
     isAttended: shell.isTerminal,
   }
-  const request = readRequest(shell)
-  const isStatus = !(request instanceof Failure) && request.command === 'status'
+  const request = readRequest(shell.args, shell.env)
+  const isDocument = !(request instanceof Failure) && documents.has(request.command)
   const env = request instanceof Failure ? shell.env : request.env
-  const target = { fd: isStatus ? 2 : 1, isTerminal: shell.isTerminal } as const
+  const target = { fd: isDocument ? 2 : 1, isTerminal: shell.isTerminal } as const
   const { tell, writeTo } = heldBack()
   const end = (outcome: Outcome): number => {
     if (outcome.kind === 'failed') tell({ checkpoint: 'failed', failure: outcome.failure })
-    if (outcome.kind === 'failed' || !isStatus) {
+    if (outcome.kind === 'failed' || !isDocument) {
       tell({ checkpoint: 'done', outcome, durationMs: performance.now() - begunMs })
     }
     return outcome.kind === 'failed' ? outcome.failure.exit : 0
@@ -72,17 +67,29 @@ export async function runCli(shell: Shell): Promise<number> {
   const work = async (): Promise<number> => {
     try {
       if (request instanceof Failure) throw request
-      if (!isStatus)
+      if (!isDocument)
         tell({ checkpoint: 'start', programVersion, run: run.id, command: request.command })
+      if (request.command === 'check') return await checked(request, shell)
       const config = readConfig(env)
       const stop = stopWithFailure(shell.stop, config.deadlineMs)
       for (const text of config.warnings) tell({ checkpoint: 'warning', text })
-      if (isStatus) {
-        const document = await status(config, run, quiet(tell), stop)
-        shell.print(statusAs(document, request, shell))
-        return request.exitCode && document.state !== 'up-to-date' ? 2 : 0
+      switch (request.command) {
+        case 'migrate':
+          return end(await migrate(config, run, tell, stop))
+        case 'adopt':
+          return end(await adopt(config, request.adopts, request.isSure, run, tell, stop))
+        case 'status': {
+          const document = await status(config, run, quiet(tell), stop)
+          shell.print(statusAs(document, request, shell))
+          return request.exitCode && document.state !== 'up-to-date' ? 2 : 0
+        }
+        case 'plan': {
+          const document = await plan(config, run, quiet(tell), stop)
+          shell.print(request.json ? asJson(document) : planText(document))
+          if (document.failure !== undefined) return failures[document.failure.code].exit
+          return request.exitCode && document.work.length > 0 ? 2 : 0
+        }
       }
-      return end(await migrate(config, run, tell, stop))
     } catch (error) {
       return end({ kind: 'failed', failure: asFailure(error) })
     }
@@ -124,69 +131,6 @@ function crash(thrown: unknown): Failure {
   return new Failure('CONNECTION_LOST', `the connection is lost, and behind it ${failure.message}`)
 }
 
-/** Command and flags; every `LOCKSTEP_*` variable is also a flag, which wins. Values are not echoed. */
-function readRequest({ args, env }: Shell): Request | Failure {
-  // As in most pods: the parser need not be loaded.
-  if (args.length === 0) return { command: 'migrate', env, json: false, exitCode: false }
-  const options = Object.fromEntries(
-    [...variableOfFlag.keys()].map((flag) => [flag, { type: 'string' as const }]),
-  )
-  const own = { json: { type: 'boolean' }, 'exit-code': { type: 'boolean' } } as const
-  const { values, positionals, tokens } = parseArgs({
-    args: [...args],
-    options: { ...options, ...own },
-    allowPositionals: true,
-    strict: false,
-    tokens: true,
-  })
-  const problems: string[] = []
-  for (const token of tokens) {
-    if (token.kind !== 'option') continue
-    const known = [...variableOfFlag.keys(), ...Object.keys(own)]
-    const { name } = token
-    if (!known.includes(name)) {
-      const near = nearest(name, known)
-      problems.push(
-        `${token.rawName} is not a flag${near === undefined ? '' : `; is --${near} meant?`}`,
-      )
-    } else if (variableOfFlag.has(name) && typeof token.value !== 'string') {
-      problems.push(`--${name} needs a value`)
-    } else if (!variableOfFlag.has(name) && token.value !== undefined) {
-      problems.push(`--${name} takes no value`)
-    }
-  }
-  const [word = 'migrate', ...rest] = positionals
-  const command = commands.find((candidate) => candidate === word)
-  if (command === undefined || rest.length > 0) {
-    const near = nearest(word, commands)
-    problems.push(
-      `there is one command, of ${commands.join(', ')}${near === undefined || command ? '' : `; is ${near} meant?`}`,
-    )
-  } else if (
-    command !== 'status' &&
-    (values['json'] !== undefined || values['exit-code'] !== undefined)
-  ) {
-    problems.push('--json and --exit-code belong to status')
-  }
-  const [first, ...others] = problems
-  if (first !== undefined || command === undefined) {
-    return new Failure('CONFIG_INVALID', first ?? '', [
-      ...others,
-      'lockstep --help lists commands and flags',
-    ])
-  }
-  const flags = Object.entries(values).flatMap(([flag, value]) => {
-    const name = variableOfFlag.get(flag)
-    return name !== undefined && typeof value === 'string' ? [[name, value] as const] : []
-  })
-  return {
-    command,
-    env: { ...env, ...Object.fromEntries(flags) },
-    json: values['json'] === true,
-    exitCode: values['exit-code'] === true,
-  }
-}
-
 /** The core ends with the reason of its signal: a failure that says what happened. */
 function stopWithFailure(signal: AbortSignal, deadlineMs: number | undefined): AbortSignal {
   const stop = new AbortController()
@@ -210,11 +154,37 @@ function stopWithFailure(signal: AbortSignal, deadlineMs: number | undefined): A
   return stop.signal
 }
 
-function statusAs(document: StatusDocument, { json }: Request, { isTerminal }: Shell): string {
-  return json ? `${JSON.stringify(document, null, 2)}\n` : statusText(document, isTerminal)
+/** Of a folder, without a database: what a run would refuse, or what `baseline.sql` is to begin with. */
+async function checked(
+  { env, format }: { readonly env: Env; readonly format: CheckFormat | undefined },
+  { print }: Shell,
+): Promise<number> {
+  const { dir, maxFileBytes } = readFolderConfig(env)
+  if (format === undefined) {
+    print(`${coverLines(await readFolder(dir, maxFileBytes)).join('\n')}\n`)
+    return 0
+  }
+  const document = await check(dir, maxFileBytes)
+  print(checkText(document, format))
+  return isRefused(document) ? 1 : 0
 }
 
-/** `status` prints one document: only what goes wrong is told beside it. */
+/** Commands that print one document, and nothing else to stdout. */
+const documents: ReadonlySet<string> = new Set(['status', 'plan', 'check'])
+
+function statusAs(
+  document: StatusDocument,
+  { json }: { readonly json: boolean },
+  { isTerminal }: Shell,
+): string {
+  return json ? asJson(document) : statusText(document, isTerminal)
+}
+
+function asJson(document: StatusDocument | PlanDocument): string {
+  return `${JSON.stringify(document, null, 2)}\n`
+}
+
+/** Beside a document: only what goes wrong is told beside it. */
 function quiet(tell: Tell): Tell {
   return (event) => {
     if (event.checkpoint === 'waiting' || event.checkpoint === 'warning') tell(event)

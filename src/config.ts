@@ -218,6 +218,12 @@ function cutWaits(
 
 const waits = ['LOCKSTEP_CONNECT_WAIT', 'LOCKSTEP_RUNNER_WAIT', 'LOCKSTEP_RETRY_WAIT'] as const
 
+/** What a command without a database needs; of the address nothing is asked. */
+export function readFolderConfig(environment: Env): Pick<Config, 'dir' | 'maxFileBytes'> {
+  const own = Object.entries(environment).filter(([name]) => name.startsWith('LOCKSTEP_'))
+  return readConfig({ ...Object.fromEntries(own), DATABASE_URL: 'postgres://none@localhost/none' })
+}
+
 /** How to log, as far as the environment can be read: its own mistakes must be told somehow. */
 export function readLogConfig(environment: Env): LogConfig {
   const env = withoutEmpty(environment)

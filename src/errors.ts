@@ -11,6 +11,11 @@ export const failures = {
     means: 'a variable, a flag or the address of the database is missing, unknown or malformed',
     todo: 'mend what is named above and run again',
   },
+  ADOPT_INVALID: {
+    exit: 64,
+    means: 'what lockstep adopt is to take over is not there',
+    todo: 'look with lockstep status what there is, and name that',
+  },
   FOLDER_UNREADABLE: {
     exit: 64,
     means: 'the folder of SQL files is missing, not a folder, or may not be read',
@@ -79,7 +84,17 @@ export const failures = {
   DIRECTIVE_UNKNOWN: {
     exit: 1,
     means: 'a file begins with a “-- lockstep:” line that this release does not know',
-    todo: 'correct the line; docs/files.md lists what is known',
+    todo: 'correct the line; docs/directives.md lists what is known',
+  },
+  DIRECTIVE_INVALID: {
+    exit: 1,
+    means: 'a “-- lockstep:” line has a wrong value, stands twice, or stands where it is not read',
+    todo: 'correct the line; docs/directives.md shows how each is written',
+  },
+  STATEMENT_REFUSED: {
+    exit: 1,
+    means: 'pending files hold what would break the promises of a run, or cannot run as they are',
+    todo: 'mend each place as its line says; lockstep check finds the same without a database',
   },
   BASELINE_INVALID: {
     exit: 1,

@@ -97,6 +97,8 @@ export interface Blocker {
 export type Outcome =
   | { kind: 'nothing-to-do'; files: number }
   | { kind: 'applied'; applied: number; covered: number }
+  /** Of `adopt`: rows that are, or would be, written. */
+  | { kind: 'adopted'; rows: number; isNothing: boolean; isWritten: boolean }
   | { kind: 'failed'; failure: Failure }
 
 export type Checkpoint = Event['checkpoint']

@@ -22,7 +22,7 @@ import { Watch } from './postgres/watch.ts'
 import { letFailureRest, refuseIfFailedSince, setChecksum } from './predecessor.ts'
 import { nothingRecorded } from './recorded.ts'
 import { finish, recordFailure, withProgress, type Done, type Trip } from './trip.ts'
-import { worksOf } from './works.ts'
+import { refuseUnfit, worksOf, type PlannedWork } from './works.ts'
 
 /**
  * Brings a database to what a folder of SQL files says.
@@ -141,9 +141,10 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
     const decision = await judge(session, config.schema, folder, ledger, found, config)
     if (decision.kind === 'refused') throw decision.failure
     if (decision.kind === 'up-to-date') return { decision, rows: ledger?.rows ?? [] }
-    const works = [...worksOf(decision)]
+    const works = worksOf(decision, serverMajor(session))
+    refuseUnfit(works)
     refuseWithoutLock(works, terms)
-    tellPlan(decision, tell)
+    tellPlan(decision, works, tell)
 
     await ensureLedger(session, config.schema, terms.lockKey, ledger)
     trip.isRecorded = true
@@ -246,8 +247,9 @@ function tellFound(found: Found, tell: Tell): void {
   tell({ checkpoint: 'found', tables: found.tables, objects: found.objects })
 }
 
-function tellPlan(plan: Plan, tell: Tell): void {
-  for (const text of plan.notes) tell({ checkpoint: 'note', text })
+function tellPlan(plan: Plan, works: readonly PlannedWork[], tell: Tell): void {
+  const ours = works.flatMap(({ file, notes }) => notes.map((note) => `${file}: ${note}`))
+  for (const text of [...plan.notes, ...ours]) tell({ checkpoint: 'note', text })
   tell({
     checkpoint: 'plan',
     covered: plan.covered.map(({ file }) => file),

@@ -52,7 +52,7 @@ export function sessionName({
   return names.length === 0 ? `pid ${pid}` : `pid ${pid} (${names.join(', ')})`
 }
 
-/** `pid 8123 (application backend, user crm) holds ACCESS SHARE, idle in transaction for 190 s`. */
+/** `pid 8123 (application backend, user crm) holds ACCESS SHARE, idle in transaction for 3 m 10 s`. */
 export function blockerText(blocker: Blocker): string {
   const { pid, state, stateMs, mode, isHeld } = blocker
   if (pid === 0) return 'a prepared transaction, which COMMIT PREPARED or ROLLBACK PREPARED ends'

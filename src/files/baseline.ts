@@ -1,8 +1,9 @@
 import { Failure } from '../errors.ts'
 import { printable } from '../printable.ts'
-import { noDirectives } from './directives.ts'
+import { baselineForms, noDirectives } from './directives.ts'
 import type { Entry } from './entry.ts'
-import { readDirectives, type Directive } from './header.ts'
+import { placeBehind } from './bytes.ts'
+import { readDirectives, strayDirectives, type Directive } from './header.ts'
 import { parseFileName, type FileName } from './name.ts'
 
 /** `baseline.sql`: builds an empty database in one go, in place of the files up to a version. */
@@ -25,11 +26,18 @@ export function readBaseline(
   files: readonly FileName[],
 ): Baseline {
   const directives = readDirectives(text)
-  const unknown = directives.find(({ word }) => word !== 'baseline' && word !== 'covers')
+  const unknown = directives.find(({ word }) => !Object.hasOwn(baselineForms, word))
   if (unknown) {
     throw new Failure(
       'DIRECTIVE_UNKNOWN',
-      `${place(unknown)} directive “${printable(unknown.word)}” is not known to this release; known: baseline VERSION, covers NAME MEANING`,
+      `${place(unknown)} directive “${printable(unknown.word)}” is not known to this release; known: ${Object.values(baselineForms).join(', ')}`,
+    )
+  }
+  const [stray] = strayDirectives(text)
+  if (stray !== undefined) {
+    const { line, column } = placeBehind(text.slice(0, stray))
+    throw invalid(
+      `${baselineName}:${line}:${column} a directive must stand in the comment lines that the file begins with`,
     )
   }
   const heads = directives.filter(({ word }) => word === 'baseline')

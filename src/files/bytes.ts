@@ -37,7 +37,8 @@ export function placeOfCodePoint(text: string, at: number): Place {
   return placeBehind(text.slice(0, index))
 }
 
-function placeBehind(before: string): Place {
+/** The place behind a text. */
+export function placeBehind(before: string): Place {
   const lines = before.split(/\r\n|\r|\n/)
   return { line: lines.length, column: codePoints(lines.at(-1) ?? '') + 1 }
 }

@@ -58,7 +58,7 @@ export class Cursor {
       const name = this.name()
       this.takesMark('=')
       const value: string[] = []
-      while (!this.isAtEnd && !this.#isMark(',') && !this.#isMark(')')) value.push(this.#value())
+      while (!this.isAtEnd && !this.#isMark(',') && !this.#isMark(')')) value.push(this.value())
       options.set(name, value.length === 0 ? 'true' : value.join(''))
       this.takesMark(',')
     }
@@ -76,13 +76,19 @@ export class Cursor {
     return token?.kind === 'mark' && token.text === mark
   }
 
-  #value(): string {
+  /** Goes over one token: a string without its quotes, anything else as it is written. */
+  value(): string {
     const token = this.#tokens[this.#at]
     this.#at += 1
     if (token === undefined) return ''
     const written = this.#text.slice(token.start, token.end)
-    return token.kind === 'string' ? written.replace(/^[^']*'|'$/g, '') : written
+    return token.kind === 'string' ? unquoted(written) : written
   }
+}
+
+/** Names and numbers of options and settings hold nothing that would need more. */
+function unquoted(written: string): string {
+  return written.replace(/^(?:[eEnNbBxX]|[uU]&)?'|'$/g, '').replace(/^\$(\w*)\$([^]*)\$\1\$$/, '$2')
 }
 
 /** A name as it is written -> as PostgreSQL stores it. */

@@ -16,16 +16,11 @@ import { Failure, type FailureCode } from '../errors.ts'
 import { printable } from '../printable.ts'
 import { byteProblem, placeOfByte, toText } from './bytes.ts'
 import { baselineName, readBaseline, type Baseline } from './baseline.ts'
-import { noDirectives, type Directives } from './directives.ts'
-import type { Entry } from './entry.ts'
-import { readDirectives } from './header.ts'
-import { meaningOf, type Meaning } from './meaning.ts'
+import { lineOf, versionProblem } from './directives.ts'
 import { compareNames, mendedName, parseFileName, shellWord, type FileName } from './name.ts'
+import { SqlFile, type Migration, type Text } from './sql-file.ts'
 
-/** One SQL file, read once: what is hashed is what is sent. */
-export interface Migration extends Entry {
-  readonly text: string
-}
+export type { Migration }
 
 export interface Folder {
   readonly dir: string
@@ -43,7 +38,7 @@ const longestText = 500 * 2 ** 20
  * whatever else goes on: the connection is being made meanwhile.
  *
  * @param maxBytes - size above which a file is refused
- * @throws {Failure} FOLDER_*, FILE_*, DIRECTIVE_UNKNOWN, BASELINE_INVALID; all files of one kind of
+ * @throws {Failure} FOLDER_*, FILE_*, DIRECTIVE_*, BASELINE_INVALID; all files of one kind of
  *   mistake in one report
  */
 export async function readFolder(dir: string, maxBytes: number): Promise<Folder> {
@@ -55,9 +50,9 @@ export async function readFolder(dir: string, maxBytes: number): Promise<Folder>
   const warnings: string[] = []
   const texts = await readTexts(base, entries, maxBytes, warnings)
   const files = names.map((name) => new SqlFile(name, textOf(texts, name.file)))
-  refuseUnknownDirectives(files)
   const found = texts.get(baselineName)
   const baseline = found && readBaseline(found, names)
+  refuseDirectives(files, baseline)
   return { dir, files, baseline, warnings }
 }
 
@@ -126,33 +121,6 @@ function refuseTwins(names: readonly FileName[]): void {
     ? ['leave the .down.sql files out: Lockstep never goes backwards']
     : undefined
   throw report('FILE_NAME_TWICE', problems, more)
-}
-
-interface Text {
-  readonly text: string
-  readonly checksum: string
-}
-
-class SqlFile implements Migration {
-  readonly file: string
-  readonly version: bigint
-  readonly text: string
-  readonly checksum: string
-  readonly directives: Directives
-  #meaning: Meaning | undefined
-
-  constructor({ file, version }: FileName, { text, checksum }: Text) {
-    this.file = file
-    this.version = version
-    this.text = text
-    this.checksum = checksum
-    const words = readDirectives(text).map(({ word }) => word)
-    this.directives = { ...noDirectives, noTransaction: words.includes('no-transaction') }
-  }
-
-  get meaning(): Meaning {
-    return (this.#meaning ??= meaningOf(this.text))
-  }
 }
 
 /** Synchronous reads are the fastest for small files; so many keep the connection waiting for 0.3 ms. */
@@ -227,16 +195,22 @@ function contentProblem(bytes: Buffer, file: string): string | undefined {
   return `${file}:${line}:${column} holds ${problem.what}, at byte ${problem.at}`
 }
 
-function refuseUnknownDirectives(files: readonly Migration[]): void {
-  const problems = files.flatMap(({ file, text }) =>
-    readDirectives(text)
-      .filter(({ word }) => word !== 'no-transaction')
-      .map(
-        ({ word, line }) =>
-          `${file}:${line}:1 directive “${printable(word)}” is not known to this release`,
-      ),
+/** All that is wrong with directives in one report. */
+function refuseDirectives(files: readonly SqlFile[], baseline: Baseline | undefined): void {
+  const covers = baseline?.covers ?? []
+  const versions = new Set([...files, ...covers].map(({ version }) => version))
+  const found = files.flatMap(({ file, version, text, directives, problems }) => {
+    const what = versionProblem(directives, version, versions)
+    const place = { line: lineOf(text, 'breaks-before'), column: 1 }
+    const more = what === undefined ? [] : [{ ...place, kind: 'invalid' as const, what }]
+    return [...problems, ...more].map((problem) => ({ file, ...problem }))
+  })
+  if (found.length === 0) return
+  const isUnknown = found.some(({ kind }) => kind === 'unknown')
+  throw report(
+    isUnknown ? 'DIRECTIVE_UNKNOWN' : 'DIRECTIVE_INVALID',
+    found.map(({ file, line, column, what }) => `${file}:${line}:${column} ${what}`),
   )
-  if (problems.length > 0) throw report('DIRECTIVE_UNKNOWN', problems)
 }
 
 function textOf(texts: ReadonlyMap<string, Text>, file: string): Text {

@@ -1,3 +1,5 @@
+import { Lexer } from './lexer.ts'
+
 /** One `-- lockstep: word rest` line of the comments that a file begins with. */
 export interface Directive {
   readonly word: string
@@ -5,6 +7,8 @@ export interface Directive {
   /** 1-based. */
   readonly line: number
 }
+
+const form = /^--\s*lockstep:\s*(\S*)\s*(.*)$/i
 
 /**
  * Directives stand in the comment lines above the first statement, so that they can be seen at a
@@ -19,8 +23,26 @@ export function readDirectives(text: string): Directive[] {
     line += 1
     const trimmed = content.trim()
     if (trimmed !== '' && !trimmed.startsWith('--')) break
-    const found = /^--\s*lockstep:\s*(\S*)\s*(.*)$/i.exec(trimmed)
+    const found = form.exec(trimmed)
     if (found) directives.push({ word: (found[1] ?? '').toLowerCase(), rest: found[2] ?? '', line })
   }
   return directives
+}
+
+/** Where comments in the form of a directive stand too low to be one: offsets in code units. */
+export function strayDirectives(text: string): number[] {
+  if (!/lockstep:/i.test(text)) return []
+  const header = /^(?:[ \t\f\v]*(?:--[^\r\n]*)?(?:\r\n|\r|\n|$))*/.exec(text)?.[0].length ?? 0
+  if (!/--\s*lockstep:/i.test(text.slice(header))) return []
+  const found: number[] = []
+  const lexer = new Lexer(text, header)
+  for (let from = header, more = true; more; from = lexer.end) {
+    more = lexer.next()
+    const gap = text.slice(from, more ? lexer.start : text.length)
+    // Comments between slashes go first: two dashes in them begin nothing.
+    for (const comment of gap.matchAll(/\/\*[^]*?\*\/|--[^\r\n]*/g)) {
+      if (form.test(comment[0].trim())) found.push(from + comment.index)
+    }
+  }
+  return found
 }

@@ -1,3 +1,5 @@
+import { isBlank, isLetterE, isLetterU, isWordPart, Shape, shapes } from './characters.ts'
+
 /** What a token is. Comments and white space are none. */
 export type TokenKind =
   /** Keyword or name without quotes. */
@@ -10,7 +12,7 @@ export type TokenKind =
   | 'number'
   /** `<=`, `::`, and whatever else is made of the characters of operators. */
   | 'operator'
-  /** One of `( ) [ ] , ; .` or a character that PostgreSQL does not know. */
+  /** One of `( ) [ ] , ; . :` or a character that PostgreSQL does not know. */
   | 'mark'
   /** A command of psql, from its backslash to the end of the line. */
   | 'meta'
@@ -63,6 +65,8 @@ export class Lexer {
         return this.#operator()
       case Shape.dot:
         return this.#dot()
+      case Shape.colon:
+        return this.#colon()
       case Shape.backslash:
         return this.#sticky('meta', restOfLine)
       default:
@@ -110,7 +114,8 @@ export class Lexer {
     const text = this.#text
     const start = this.start
     const next = text.charCodeAt(start + 1)
-    if (next === quote && stringPrefixes.has(code)) return this.#string(start + 1, isLetterE(code))
+    if (next === quote && stringPrefixes.has(code))
+      return this.#string(start + 1, isLetterE(code), !bitPrefixes.has(code))
     if (next === ampersand && isLetterU(code)) {
       const third = text.charCodeAt(start + 2)
       if (third === quote) return this.#string(start + 2, false)
@@ -121,8 +126,11 @@ export class Lexer {
     return this.#is('word', at)
   }
 
-  /** @param at - of its first quote */
-  #string(at: number, hasEscapes: boolean): boolean {
+  /**
+   * @param at - of its first quote
+   * @param doubles - whether two quotes are one within it; a bit string ends at the first
+   */
+  #string(at: number, hasEscapes: boolean, doubles = true): boolean {
     const text = this.#text
     let from = at + 1
     for (;;) {
@@ -130,8 +138,10 @@ export class Lexer {
       if (close === -1) return this.#open('string', 'string')
       from = close + 1
       const next = text.charCodeAt(from)
-      if (next === quote) from += 1
-      else if (isBlank(next) || next === minus) {
+      if (next === quote) {
+        if (!doubles) return this.#is('string', from)
+        from += 1
+      } else if (isBlank(next) || next === minus) {
         // A string goes on behind a line break (PostgreSQL manual, 4.1.2.1), with the same escapes.
         continuation.lastIndex = from
         if (!continuation.test(text)) return this.#is('string', from)
@@ -172,70 +182,50 @@ export class Lexer {
       const next = text.charCodeAt(at + 1)
       if ((code === minus && next === minus) || (code === slash && next === star)) break
     }
-    return this.#is('operator', at)
+    return this.#is('operator', this.#withoutSigns(at))
+  }
+
+  /** Signs at its end belong to what follows, as in `a=-1`, but not where SQL knows no such operator. */
+  #withoutSigns(until: number): number {
+    const text = this.#text
+    let end = until
+    for (; end > this.start + 1; end -= 1) {
+      const last = text.charCodeAt(end - 1)
+      if (last !== plus && last !== minus) return end
+      // Looked at once: it is the same for each sign.
+      if (end === until && foreignOperator.test(text.slice(this.start, until))) return until
+    }
+    return end
   }
 
   #dot(): boolean {
     const next = this.#text.charCodeAt(this.start + 1)
-    const isFraction = next < 128 && shapes[next] === Shape.digit
-    return isFraction ? this.#sticky('number', number) : this.#is('mark', this.start + 1)
+    if (next < 128 && shapes[next] === Shape.digit) return this.#sticky('number', number)
+    if (next === dot) return this.#is('operator', this.start + 2)
+    return this.#is('mark', this.start + 1)
+  }
+
+  /** `::`, `:=`, or a colon by itself, as in `a[1:-1]`. */
+  #colon(): boolean {
+    const next = this.#text.charCodeAt(this.start + 1)
+    const isPair = next === colon || next === equals
+    return isPair ? this.#is('operator', this.start + 2) : this.#is('mark', this.start + 1)
   }
 }
 
 const [quote, doubleQuote, ampersand, minus, slash, star] = [0x27, 0x22, 0x26, 0x2d, 0x2f, 0x2a]
-
-/** By its first character. */
-const Shape = {
-  mark: 0,
-  word: 1,
-  digit: 2,
-  quote: 3,
-  doubleQuote: 4,
-  dollar: 5,
-  operator: 6,
-  dot: 7,
-  backslash: 8,
-} as const
-
-const shapes = new Uint8Array(128)
-const setShape = (characters: string, shape: number): void => {
-  for (const character of characters) shapes[character.charCodeAt(0)] = shape
-}
-setShape('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_', Shape.word)
-setShape('0123456789', Shape.digit)
-setShape("'", Shape.quote)
-setShape('"', Shape.doubleQuote)
-setShape('$', Shape.dollar)
-setShape('~!@#^&|`?+-*/%<>=:', Shape.operator)
-setShape('.', Shape.dot)
-setShape('\\', Shape.backslash)
+const [plus, dot, colon, equals] = [0x2b, 0x2e, 0x3a, 0x3d]
 
 const stringPrefixes = new Set(Buffer.from('eEbBxXnN'))
+const bitPrefixes = new Set(Buffer.from('bBxX'))
 const continuation = /(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*'/y
 const dollarTag = /\$(?:[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/y
 const parameter = /\$[0-9]+/y
 const number =
   /0[xX](?:_?[0-9A-Fa-f])+|0[oO](?:_?[0-7])+|0[bB](?:_?[01])+|(?:[0-9](?:_?[0-9])*(?:\.(?!\.)(?:[0-9](?:_?[0-9])*)?)?|\.[0-9](?:_?[0-9])*)(?:[eE][+-]?[0-9](?:_?[0-9])*)?/y
+/** One of these characters makes an operator that SQL does not know (scan.l, `operator`). */
+const foreignOperator = /[~!@#^&|`?%]/
 const restOfLine = /[^\n\r]*/y
-
-function isBlank(code: number): boolean {
-  return code === 0x20 || (code >= 0x09 && code <= 0x0d)
-}
-
-function isLetterE(code: number): boolean {
-  return code === 0x65 || code === 0x45
-}
-
-function isLetterU(code: number): boolean {
-  return code === 0x75 || code === 0x55
-}
-
-/** Behind the end of the text a code is NaN, which is none of these. */
-function isWordPart(code: number): boolean {
-  if (code >= 128) return true
-  const shape = shapes[code]
-  return shape === Shape.word || shape === Shape.digit || shape === Shape.dollar
-}
 
 function lineEnd(text: string, from: number): number {
   let at = from

@@ -59,7 +59,7 @@ export function splitStatements(text: string): Split {
     }
     if (start === -1) start = lexer.start
     end = lexer.end
-    body.see(lexer)
+    body.see(lexer, depth)
   }
   close()
   return { statements, closedUntil, unclosed: lexer.unclosed }
@@ -89,13 +89,13 @@ class AtomicBody {
     this.#previous = ''
   }
 
-  see({ kind, start, end }: Pick<Token, 'kind' | 'start' | 'end'>): void {
+  see({ kind, start, end }: Pick<Token, 'kind' | 'start' | 'end'>, depth: number): void {
     if (this.#head === undefined) return
     const token = kind === 'word' || kind === 'mark' ? upper(this.#text.slice(start, end)) : ''
     if (!routineHead.test(this.#head)) {
       const head = `${this.#head} ${token}`
       this.#head = headOfRoutine.test(head) ? head : undefined
-    } else if (token === 'ATOMIC' && this.#previous === 'BEGIN') this.isOpen = true
+    } else if (token === 'ATOMIC' && this.#previous === 'BEGIN' && depth === 0) this.isOpen = true
     else if (token === 'END' && (this.#previous === ';' || this.#previous === 'ATOMIC'))
       this.isOpen = false
     this.#previous = token

@@ -84,7 +84,7 @@ export async function apply(
   terms: Terms,
   passes: (error: ServerError) => boolean = () => false,
 ): Promise<number> {
-  const borrowed = terms.pooler === 'allow' ? await borrow(on) : undefined
+  const borrowed = terms.pooler === 'allow' ? await borrow(on, work.modes) : undefined
   const { prefix, suffix } = envelope(work, terms, serverMajor(on), borrowed)
   try {
     const { tags, status, warnings } = await on.execute(prefix + work.text + suffix, Infinity)

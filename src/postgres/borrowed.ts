@@ -8,9 +8,9 @@ export interface Borrowed {
 }
 
 /** Begins the transaction, which sets `transaction_read_only`; to its end the session is ours. */
-export async function borrow(on: Session): Promise<Borrowed> {
+export async function borrow(on: Session, modes: string): Promise<Borrowed> {
   const [, [borrowed]] = await Promise.all([
-    on.execute('begin read write'),
+    on.execute(`begin read write${modes === '' ? '' : `, ${modes}`}`),
     on.query<Borrowed>(`
       select pg_catalog.current_setting('role') as role,
         coalesce(pg_catalog.json_object_agg(name, setting), '{}') as settings
@@ -18,6 +18,9 @@ export async function borrow(on: Session): Promise<Borrowed> {
       where source = 'session' and name <> 'transaction_read_only'`),
   ])
   if (borrowed === undefined) throw new Error('a query without a row')
+  // Before the file arrives: the server reads a whole message with the setting of that moment.
+  if (on.frames.parameters.get('standard_conforming_strings') === 'off')
+    await on.execute('set local standard_conforming_strings = on')
   return borrowed
 }
 

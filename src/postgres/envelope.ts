@@ -11,6 +11,11 @@ export interface Work {
   /** Name of the file for people, and for `pg_stat_activity`. */
   readonly file: string
   readonly text: string
+  /** Of the transaction, `ISOLATION LEVEL SERIALIZABLE` for example; mostly none. */
+  readonly modes: string
+  /** Undefined for those of the run. */
+  readonly lockTimeoutMs: number | undefined
+  readonly statementTimeoutMs: number | undefined
   /** One for a file, one for each covered file for a baseline. */
   readonly earns: readonly Entry[]
   readonly how: 'transaction' | 'baseline' | 'statements'
@@ -63,13 +68,15 @@ export function envelope(
 ): { prefix: string; suffix: string } {
   const ledger = identifier(terms.schema)
   const care =
-    borrowed === undefined ? careForOwned(terms, major) : careForBorrowed(borrowed, terms, major)
+    borrowed === undefined
+      ? careForOwned(work.modes, terms, major)
+      : careForBorrowed(borrowed, terms, major)
   const first = work.head + 1
   const last = work.head + work.earns.length
   const opens = work.earns.map((file, index) => openCall(file, work.head + index, work, terms))
   const prefix = [
     `/* lockstep ${work.file} */${care.begin}${care.reset}${care.before}`,
-    `SET LOCAL lock_timeout=${terms.lockTimeoutMs};SET LOCAL statement_timeout=${terms.statementTimeoutMs};`,
+    timeouts(work, terms),
     ...opens,
     ...stepOpens(work, terms),
     // A cursor WITH HOLD is filled at COMMIT. Ours is closed before our own COMMIT, so it is filled
@@ -92,6 +99,12 @@ export function envelope(
   return { prefix, suffix }
 }
 
+function timeouts(work: Work, terms: Terms): string {
+  const lockTimeoutMs = work.lockTimeoutMs ?? terms.lockTimeoutMs
+  const statementTimeoutMs = work.statementTimeoutMs ?? terms.statementTimeoutMs
+  return `SET LOCAL lock_timeout=${lockTimeoutMs};SET LOCAL statement_timeout=${statementTimeoutMs};`
+}
+
 /** How a session is made ready for a text, tidied up behind it, and left. */
 interface Care {
   readonly begin: string
@@ -108,15 +121,15 @@ const resetAll = 'RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;'
 
 /** Puts a session of our own back to its beginning, outside of a transaction too. */
 export function resetOwned(terms: Terms, major: number): string {
-  const { reset, before } = careForOwned(terms, major)
+  const { reset, before } = careForOwned('', terms, major)
   return reset + before
 }
 
 /** A session of our own is put back to its beginning. */
-function careForOwned({ pooler, application }: Terms, major: number): Care {
+function careForOwned(modes: string, { pooler, application }: Terms, major: number): Care {
   const start = pooler === 'session' ? startSettings(application) : ''
   return {
-    begin: 'BEGIN READ WRITE;',
+    begin: `BEGIN READ WRITE${modes === '' ? '' : `, ${modes}`};`,
     reset: `${resetAll}${sessionSettings(major)}${start}`,
     before: 'CLOSE ALL;UNLISTEN *;DEALLOCATE ALL;DISCARD TEMP;',
     behind: '',
@@ -180,7 +193,13 @@ export function stepCall(
   return `${identifier(schema)}.step(${values.join(',')})`
 }
 
-function openCall(file: Entry, previous: number, work: Work, terms: Terms): string {
+/** Writes the row of a file, which is not finished yet. */
+export function openCall(
+  file: Entry,
+  previous: number,
+  work: { readonly how: Work['how'] | 'adopted'; readonly over: readonly number[] },
+  terms: Pick<Terms, 'schema' | 'lockKey' | 'run'>,
+): string {
   const values = [
     `(${terms.lockKey})::pg_catalog.int8`,
     previous + 1,

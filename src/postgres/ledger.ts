@@ -214,8 +214,13 @@ export async function amendLedger(
         `update ${s}.ledger set breaks_before = ${breaksBefore ?? 'null'} where id = ${id}`,
     ),
     ...takeOvers.map(
-      ({ from, to }) => `update ${s}.step set file = ${literal(to)} where file = ${literal(from)}`,
+      ({ from, to }) =>
+        `update ${s}.step set file = ${literal(` ${to}`)} where file = ${literal(from)}`,
     ),
+    // In two steps, since one file may take the name that another gives up.
+    ...(takeOvers.length === 0
+      ? []
+      : [`update ${s}.step set file = pg_catalog.ltrim(file) where file like ' %'`]),
   ]
   if (changes.length === 0) return
   await on.execute(['begin', fence(lockKey), ...changes, 'commit'].join(';\n'))

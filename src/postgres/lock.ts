@@ -112,7 +112,7 @@ export async function takeTurn<Done>(
 const orphanedMs = 60_000
 
 /** The holder for people: its pod and run, from the name that a Lockstep session gives itself. */
-function describeHolder(holder: Activity | undefined): { who: string; more: string[] } {
+export function describeHolder(holder: Activity | undefined): { who: string; more: string[] } {
   if (holder === undefined) return { who: 'a session that has just ended', more: [] }
   const { pid, application, connectedMs, state, stateMs = 0 } = holder
   const lockstep = runOfSession(application)

@@ -33,6 +33,8 @@ interface Rule {
   /** What is said of any other value, and whether it ends the run: where ignoring it would weaken. */
   readonly why: string
   readonly refuse?: true
+  /** A value that only prefers what is not there: it is ignored, and that is said. */
+  readonly wish?: string
 }
 
 const ownKeepAlive = 'Lockstep sets its own'
@@ -47,7 +49,8 @@ const others: Readonly<Record<string, Rule>> = {
   servicefile: { variable: 'PGSERVICEFILE', why: noService, refuse: true },
   channel_binding: {
     variable: 'PGCHANNELBINDING',
-    fine: ['disable', 'prefer'],
+    fine: ['disable'],
+    wish: 'prefer',
     why: 'the driver cannot bind the channel; leave it out, sslmode=verify-full shuts out the same attacker',
     refuse: true,
   },
@@ -171,10 +174,11 @@ export function readParameters(env: Env): ReadParameters {
   for (const [name, { value, source }] of given) {
     // It would end the field of the protocol early.
     if (value.includes('\0')) said.problems.push(`${source} holds a NUL byte`)
-    const { fine = [], why, refuse } = others[name] ?? {}
+    const { fine = [], why, refuse, wish } = others[name] ?? {}
     if (why === undefined || fine.includes(value)) continue
     const only = fine.length === 0 ? '' : `can only be ${fine.join(' or ')}: `
-    if (refuse) said.problems.push(`${source} ${only || 'is not supported: '}${why}`)
+    if (refuse && value !== wish)
+      said.problems.push(`${source} ${only || 'is not supported: '}${why}`)
     else said.warnings.push(`${source} is ignored: ${why}`)
   }
   return { parameters: given, ...said }

@@ -9,11 +9,13 @@ import type { Session } from './session.ts'
 export function sessionSettings(major: number, how: 'SET' | 'SET LOCAL' = 'SET'): string {
   return [
     'client_connection_check_interval=1000',
+    // A silent client is asked after 5 s, and given up after 7.
     'tcp_keepalives_idle=5',
-    'tcp_keepalives_interval=2',
+    'tcp_keepalives_interval=1',
     'tcp_keepalives_count=3',
-    // Keepalive is silent while something that was sent is not acknowledged: an answer into the void.
-    'tcp_user_timeout=10000',
+    // Keepalive is silent while something that was sent is not acknowledged. So an answer into the
+    // void, at the last moment before that, takes as long again: 15 s in all, with a second for the check.
+    'tcp_user_timeout=7000',
     'idle_in_transaction_session_timeout=60000',
     'idle_session_timeout=0',
     ...(major >= 17 ? ['transaction_timeout=0'] : []),
@@ -24,6 +26,8 @@ export function sessionSettings(major: number, how: 'SET' | 'SET LOCAL' = 'SET')
     // A statement that row security would silently narrow is an error instead (42501).
     'row_security=off',
     'default_transaction_read_only=off',
+    // As the lexer reads files, whatever a role or a database has been given.
+    'standard_conforming_strings=on',
   ]
     .map((setting) => `${how} ${setting};`)
     .join('')

@@ -42,17 +42,11 @@ interface Turn {
 export async function applyStepwise(
   on: Session,
   whole: Work,
-  usual: Terms,
+  terms: Terms,
   tell: Tell,
 ): Promise<number> {
   const [file] = whole.earns
   if (file === undefined) throw new Error('a file without itself')
-  const { lockTimeoutMs, statementTimeoutMs } = file.directives
-  const terms = {
-    ...usual,
-    lockTimeoutMs: lockTimeoutMs ?? usual.lockTimeoutMs,
-    statementTimeoutMs: statementTimeoutMs ?? usual.statementTimeoutMs,
-  }
   const turns = turnsOf(whole, file)
   const steps = await readSteps(on, terms.schema, file.file)
   const progress = progressOf(file.file, steps, file.meaning.statements)
@@ -241,7 +235,8 @@ function uncertain({ file, ordinal, before }: BegunStep, { schema }: Terms): Fai
 }
 
 /** The session as the statement wants it. Bare statements may wait for a lock as long as they must. */
-async function makeReady(on: Session, { file, step }: Turn['work'], terms: Terms): Promise<void> {
+async function makeReady(on: Session, work: Turn['work'], terms: Terms): Promise<void> {
+  const { file, step, lockTimeoutMs = 0, statementTimeoutMs = terms.statementTimeoutMs } = work
   const [row] = await on.query<{ taken: boolean }>(
     `select pg_catalog.pg_try_advisory_lock(${terms.lockKey}) as taken`,
   )
@@ -249,8 +244,8 @@ async function makeReady(on: Session, { file, step }: Turn['work'], terms: Terms
   if (row?.taken !== true)
     throw new Failure('LEDGER_MOVED', `${file}: another session has taken the lock`)
   const ours = [
-    'lock_timeout=0',
-    `statement_timeout=${terms.statementTimeoutMs}`,
+    `lock_timeout=${lockTimeoutMs}`,
+    `statement_timeout=${statementTimeoutMs}`,
     // Whoever starts it anew loses what is done: the server goes on when its client is gone.
     'client_connection_check_interval=0',
   ]

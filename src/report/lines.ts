@@ -87,6 +87,12 @@ function doneLine(outcome: Outcome, durationMs: number): Line {
       const parts = covered > 0 ? ` (${covered} by the baseline, ${applied} applied)` : ' applied'
       return info(`${count(covered + applied, 'file')}${parts} ${took} 0`)
     }
+    case 'adopted': {
+      const { rows, isNothing, isWritten } = outcome
+      if (isNothing) return info(`nothing to adopt: the ledger says so already, ${took} 0`)
+      if (!isWritten) return info(`nothing is written: add --yes to do it, ${took} 0`)
+      return info(`written into the ledger, ${count(rows, 'row')} added, ${took} 0`)
+    }
     case 'failed': {
       const { code, exit } = outcome.failure
       const retry = failures[code].exit === 75 ? 'a retry may help' : 'a retry will not help'

@@ -48,12 +48,13 @@ test(
     const sql = postgres(server.url, { max: 1, fetch_types: false, onnotice: () => undefined })
     await sql.unsafe('select pg_reload_conf()')
     await sql.unsafe('create table held (id int)')
+    await sql.unsafe('select pg_advisory_lock(42)')
     await sql.unsafe('begin; lock table held in access share mode')
     const texts = {
       // The server waits, and its kernel must ask whether the other side is alive.
       silent: 'select pg_sleep(600);',
       // The server sends an answer into the void: keepalive is silent as long as that is under way.
-      answering: 'select pg_sleep(4);',
+      answering: 'select pg_advisory_xact_lock(42);',
       // Nothing runs.
       idle: 'alter table held add column name text;',
     }
@@ -68,7 +69,7 @@ test(
         LOCKSTEP_SCHEMA: schema,
         LOCKSTEP_BASELINE: 'ignore',
         LOCKSTEP_HEARTBEAT: '300ms',
-        LOCKSTEP_LOCK_TIMEOUT: '10ms',
+        LOCKSTEP_LOCK_TIMEOUT: schema === 'answering' ? '0' : '10ms',
         LOCKSTEP_CONNECT_WAIT: '1s',
       }
       const { command } = network
@@ -76,11 +77,14 @@ test(
     }
     const [silent, answering, idle] = runs
     await silent?.says('running ')
-    await answering?.says('running ')
+    await answering?.says('blocked ')
     await idle?.says('again in ', 5)
     network.cut()
     const cutMs = performance.now()
-    const freed = await Promise.all(schemas.map((schema) => freedAfter(server.url, schema, cutMs)))
+    const freeing = Promise.all(schemas.map((schema) => freedAfter(server.url, schema, cutMs)))
+    // Late, when the server has nearly given up: then it begins to wait anew.
+    await sql.unsafe('select pg_sleep(5.5), pg_advisory_unlock_all()')
+    const freed = await freeing
     const noticed = await Promise.all(
       runs.map(async ({ ran }) => {
         const ended = await ran

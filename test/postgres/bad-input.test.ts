@@ -113,7 +113,7 @@ test('all mistakes of the environment are told at once', async () => {
 for (const [args, said] of [
   [['--dirr', 'x'], '--dirr is not a flag; is --dir meant?'],
   [['migrat'], 'is migrate meant?'],
-  [['--json'], 'belong to status'],
+  [['--json'], '--json belongs to status and plan'],
   [['--runner-wait'], '--runner-wait needs a value'],
   [['status', '--json=yes'], '--json takes no value'],
   [['--database-url', `postgres://u:${secret}@h/d`], '--database-url is not a flag'],

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
 import { test } from 'node:test'
+import { amendLedger } from '../../src/postgres/ledger.ts'
 import { freshDatabase } from '../support/database.ts'
 import { folderOf } from '../support/folder.ts'
 import { migrateFiles } from '../support/migration.ts'
 import { assertFailed, assertSucceeded } from '../support/output.ts'
 import { runProgram } from '../support/program.ts'
+import { openConfirmed } from '../support/session.ts'
 
 function open(id: number, previous: number, key = 1): string {
   const rest = `9, '9_${id}.sql', 'x', '{}', 'normal', 'transaction', null, '{}', 'test', ''`
@@ -244,4 +246,31 @@ test('the baseline and the history make the same schema and the same rows', asyn
     assert.ok(rows.length > 0, query)
     assert.deepEqual(await based.sql(query), rows)
   }
+})
+
+test('steps go on under other names, also where two files change names, and behind the fence only', async () => {
+  await using db = await freshDatabase()
+  assertSucceeded(await migrateFiles(db, two))
+  await db.sql(
+    `insert into lockstep.step values ('a', 1, 'x', 'done'), ('a', 2, 'y', 'begun'), ('b', 1, 'z', 'done')`,
+  )
+  const plan = {
+    amendments: [],
+    takeOvers: [
+      { from: 'a', to: 'b' },
+      { from: 'b', to: 'a' },
+    ],
+  }
+  await using session = await openConfirmed(db)
+  await amendLedger(session, 'lockstep', 4711n, plan)
+  assert.deepEqual(
+    await db.sql('select file, ordinal, meaning, state from lockstep.step order by file, ordinal'),
+    [
+      { file: 'a', ordinal: 1, meaning: 'z', state: 'done' },
+      { file: 'b', ordinal: 1, meaning: 'x', state: 'done' },
+      { file: 'b', ordinal: 2, meaning: 'y', state: 'begun' },
+    ],
+  )
+  await db.sql('select pg_advisory_lock(4711)')
+  await assert.rejects(amendLedger(session, 'lockstep', 4711n, plan), { sqlState: 'LS001' })
 })

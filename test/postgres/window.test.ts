@@ -33,20 +33,11 @@ for (const [what, code, sixth] of [
   ['an error while it runs', 'SQL_FAILED', 'create table half (id int); select 1 / 0;'],
   // Nothing of the message runs, not even BEGIN: the seventh begins, and the chain refuses it.
   ['a syntax error', 'SQL_FAILED', 'create table half (id int); selekt 1;'],
-  ['an open quote', 'SQL_FAILED', `create table half (id int); select 'open`],
-  ['a ROLLBACK', 'TRANSACTION_ENDED', 'create table half (id int); rollback;'],
-  ['a COMMIT', 'TRANSACTION_ENDED', 'create table half (id int); commit;'],
-  [
-    'a ROLLBACK and a transaction of its own',
-    'TRANSACTION_ENDED',
-    'rollback; begin; create table half (id int);',
-  ],
   [
     'a deferred constraint',
     'SQL_FAILED',
     'create table half (id int unique deferrable initially deferred); insert into half values (1), (1);',
   ],
-  ['a copy from the client', 'COPY_REFUSED', 'create table half (id int); copy half from stdin;'],
   [
     'an end of its own session',
     'FILE_LOSES_CONNECTION',
@@ -73,19 +64,6 @@ for (const [what, code, sixth] of [
     assert.deepEqual(await marks(db), numbers)
   })
 }
-
-test('a copy to the client that fits into one packet is the failure of its own file, and what is applied all the same is told', async () => {
-  await using db = await freshDatabase()
-  await db.sql('create table journal (file int)')
-  const files = filesWith(`create table half (id int); copy (select 1) to stdout;`)
-  const ran = await migrateFiles(db, files, { LOCKSTEP_BASELINE: 'ignore' })
-  assertFailed(ran, 1, 'COPY_REFUSED', `failed     ${nameOf(6)}: a statement copies`)
-  const applied = await ledger(db)
-  for (const name of applied.slice(5))
-    assert.match(ran.output, new RegExp(`applied all the same: .*${name}`))
-  const [run] = await db.sql('select state, reason, file_begun from lockstep.run')
-  assert.deepEqual(run, { state: 'failed', reason: 'COPY_REFUSED', file_begun: nameOf(6) })
-})
 
 test('a chain that triggers could keep quiet stops the window all the same', async () => {
   await using db = await freshDatabase()

@@ -17,7 +17,7 @@ export async function open(url: string): Promise<Session> {
 }
 
 /** A session that may set things. */
-export async function openConfirmed(db: Database): Promise<Session> {
+export async function openConfirmed(db: Pick<Database, 'url'>): Promise<Session> {
   const session = await open(db.url)
   const [row] = await session.query<{ pid: number }>('select pg_backend_pid() as pid')
   session.confirm(row?.pid ?? 0)

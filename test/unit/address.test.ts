@@ -123,7 +123,7 @@ for (const [url, differs] of [
   ['postgres://user@host?hostaddr=10.0.0.1', { ip: '10.0.0.1' }],
   ['postgres://user@?hostaddr=::1', { host: '::1', ip: '::1' }],
   ['postgres://user@host?load_balance_hosts=disable', {}],
-  ['postgres://user@host?channel_binding=prefer&gssencmode=prefer&sslcompression=0', {}],
+  ['postgres://user@host?gssencmode=prefer&sslcompression=0', {}],
   ['postgres://user@host?channel_binding=disable&gssencmode=disable&replication=false', {}],
   ['postgres://user@host?client_encoding=UTF8&min_protocol_version=3.0&sslcertmode=allow', {}],
   // libpq's three spellings of a unix socket
@@ -193,7 +193,7 @@ for (const [url, said] of [
   [`postgres://user@a/db?target_session_attrs=prefer-standby`, /asks for a standby/],
   [`postgres://user@a/db?target_session_attrs=${canary}`, /none of any, read-write, primary/],
   [`postgres://user@a/db?service=${canary}`, /service is not supported: service files/],
-  [`postgres://user@a/db?channel_binding=require`, /channel_binding can only be disable or pre/],
+  [`postgres://user@a/db?channel_binding=require`, /channel_binding can only be disable: the/],
   [`postgres://user@a/db?require_auth=scram-sha-256`, /require_auth is not supported/],
   [`postgres://user@a/db?requirepeer=${canary}`, /requirepeer is not supported/],
   [`postgres://user@a/db?sslcrldir=${canary}`, /sslcrldir is not supported/],
@@ -411,6 +411,17 @@ test('what libpq knows and means nothing here is ignored with the reason', () =>
   }
 })
 
+test('that the channel is not bound is said where binding it was preferred', () => {
+  const { addresses, warnings } = readAddress({
+    DATABASE_URL: 'postgres://user@host?channel_binding=prefer',
+  })
+  assert.deepEqual(addresses, [addressWith()])
+  assert.match(
+    warnings.join('\n'),
+    /^channel_binding is ignored: the driver cannot bind the channel/,
+  )
+})
+
 test('the variables of libpq are treated as its parameters are', () => {
   const env = { PGHOST: 'host', PGUSER: 'user' }
   for (const [variable, parameter] of [
@@ -466,6 +477,8 @@ test('an address in a file is one without its last line feed', () => {
     const env = { DATABASE_URL_FILE: `${folder.path}/${name}` }
     assert.deepEqual(addressOf(env), addressWith({ password: 's3cret' }))
   }
+  const url = 'postgres://user:s3cret@host\n' // of a Secret that was made from a file
+  assert.deepEqual(addressOf({ DATABASE_URL: url }), addressWith({ password: 's3cret' }))
   const env = { PGHOST: 'host', PGUSER: 'user', PGPASSWORD_FILE: `${folder.path}/password` }
   assert.equal(addressOf(env).password, `${canary}\n`) // one trailing newline goes
 })

@@ -273,3 +273,22 @@ for (const [applied, now, words] of edits) {
     )
   })
 }
+
+test('files whose bytes are those that were applied are not cut into tokens', () => {
+  const folder = folderOf('1_a 3_c baseline:2:1_a,2_b')
+  const files = folder.files.map(({ file, version, text, checksum, directives }) => ({
+    file,
+    version,
+    text,
+    checksum,
+    directives,
+    get meaning(): never {
+      throw new Error('asked for the meaning')
+    },
+  }))
+  for (const ledger of ['1_a 2_b 3_c', '1_a 2_b 3_c 4_d'] as const) {
+    const recorded = recordedOf(ledgerOf(ledger))
+    const decision = decide({ ...folder, files }, recorded, nothingFound, empty)
+    assert.equal(decision.kind, 'up-to-date')
+  }
+})

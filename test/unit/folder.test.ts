@@ -215,8 +215,44 @@ test('a directive that is not known is refused with its place, in all files at o
   })
   assert.match(said, /^0002_b\.sql:2:1 directive “no-transactoin” is not known/m)
   assert.match(said, /^0003_c\.sql:1:1 directive “alow” is not known/m)
-  assert.match(said, /^0003_c\.sql:2:1 directive “baseline” is not known/m)
+  assert.match(said, /^0003_c\.sql:2:1 directive “baseline” belongs into baseline\.sql/m)
 })
+
+test('a file may wait for the end of the rollout, and may break older images', async () => {
+  const { files } = await read({
+    ...one,
+    '0002_b.sql': '-- lockstep: after-rollout\n-- lockstep: breaks-before 0001\ndrop table a;',
+  })
+  const { afterRollout, breaksBefore } = files[1]?.directives ?? {}
+  assert.deepEqual([afterRollout, breaksBefore], [true, 1n])
+})
+
+for (const [line, said] of [
+  ['after-rollout soon', /0002_b\.sql:1:1 after-rollout stands alone in its line/],
+  ['no-transaction 1', /0002_b\.sql:1:1 no-transaction stands alone in its line/],
+  ['breaks-before', /0002_b\.sql:1:1 breaks-before names one version/],
+  ['breaks-before 0001_a.sql', /0002_b\.sql:1:1 breaks-before names one version/],
+  ['breaks-before 7', /0002_b\.sql:1:1 breaks-before names a version behind the file itself/],
+  ['breaks-before 0', /0002_b\.sql:1:1 breaks-before names a version of which no file is here/],
+  ['lock-timeout', /0002_b\.sql:1:1 lock-timeout takes one duration such as 500ms/],
+  ['lock-timeout 2 s', /0002_b\.sql:1:1 lock-timeout takes one duration/],
+  ['statement-timeout 99999h', /0002_b\.sql:1:1 statement-timeout takes one duration/],
+  ['allow delete', /0002_b\.sql:1:1 allow is written as/],
+  ['allow deletes on leads', /0002_b\.sql:1:1 allow knows the words delete,/],
+  [
+    'lock-timeout 1s\n-- lockstep: lock-timeout 2s',
+    /0002_b\.sql:2:1 lock-timeout stands in line 1 already/,
+  ],
+  [
+    'after-rollout\nselect 1;\n /* a */ -- lockstep: no-transaction',
+    /0002_b\.sql:3:10 a directive must stand in the comment lines that the file begins with/,
+  ],
+] as const) {
+  test(`a file that says “${line}” is refused`, async () => {
+    const files = { ...one, '0002_b.sql': `-- lockstep: ${line}\n`, '0003_c.sql': '' }
+    assert.match(await refused('DIRECTIVE_INVALID', files), said)
+  })
+}
 
 test('a baseline is no file, and tells up to which version it builds', async () => {
   const text = '-- A dump.\n-- lockstep: baseline 002\ncreate table a ();\n'
@@ -284,7 +320,11 @@ for (const [header, code, said] of [
   ['-- lockstep: baseline -1\n', 'BASELINE_INVALID', /does not say once/],
   ['-- lockstep: baseline 0001_a.sql\n', 'BASELINE_INVALID', /does not say once/],
   ['-- lockstep: baseline 1\n-- lockstep: baseline 1\n', 'BASELINE_INVALID', /does not say once/],
-  ['select 1;\n-- lockstep: baseline 1\n', 'BASELINE_INVALID', /does not say once/],
+  [
+    'select 1;\n-- lockstep: baseline 1\n',
+    'BASELINE_INVALID',
+    /2:1 a directive must stand in the comment lines/,
+  ],
   [
     '-- lockstep: baseline 0042\n',
     'BASELINE_INVALID',

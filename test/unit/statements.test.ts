@@ -86,3 +86,19 @@ test('tokens: words in upper case, others as they are written', () => {
     ],
   )
 })
+
+for (const [text, tokens] of [
+  ['a=-1', ['A', '=', '-', '1']],
+  ['a@-1 <-+ b', ['A', '@-', '1', '<', '-', '+', 'B']],
+  ['x[1:-1] y::int :=', ['X', '[', '1', ':', '-', '1', ']', 'Y', '::', 'INT', ':=']],
+  ['1..2', ['1', '..', '2']],
+  ["X'a''b' N'a''b'", ["X'a'", "'b'", "N'a''b'"]],
+] as const) {
+  test(`tokens: ${text}`, () => {
+    const found = tokensOf(text, { start: 0, end: text.length })
+    assert.deepEqual(
+      found.map(({ text: token }) => token),
+      tokens,
+    )
+  })
+}

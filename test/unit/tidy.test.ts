@@ -4,6 +4,8 @@ import { join, posix } from 'node:path'
 import { test } from 'node:test'
 import { defaults } from '../../src/config.ts'
 import { failures } from '../../src/errors.ts'
+import { baselineForms, directiveForms } from '../../src/files/directives.ts'
+import { rules } from '../../src/files/findings.ts'
 import { knownParameters } from '../../src/postgres/parameters.ts'
 import { everyEvent } from '../support/events.ts'
 
@@ -61,18 +63,18 @@ for (const [rule, who, what] of [
   [
     'files know no effect but reading',
     /^files\//,
-    /^(files\/|(errors|printable)\.ts$|node:(buffer|crypto|fs|path|timers\/promises)$)/,
+    /^(files\/|(errors|nearest|printable)\.ts$|node:(buffer|crypto|fs|path|timers\/promises)$)/,
   ],
   [
     'deciding knows files, failures and phrases',
-    /^(decide|matching|changes|phases|half-done|objections|needs|recorded|refusals)\.ts$/,
+    /^(adoption|decide|matching|changes|phases|half-done|objections|needs|recorded|refusals)\.ts$/,
     /^(files\/|(changes|errors|half-done|matching|objections|phases|phrases|recorded|refusals)\.ts$)/,
   ],
   ['failures know nothing', /^errors\.ts$/, /^$/],
   [
     'src/postgres knows no log and no cluster',
     /^postgres\//,
-    /^(postgres\/|files\/|(changes|decide|errors|events|nearest|objections|pause|phases|phrases|recorded)\.ts$|node:|postgres$)/,
+    /^(postgres\/|files\/|(adoption|changes|decide|errors|events|nearest|objections|pause|phases|phrases|recorded)\.ts$|node:|postgres$)/,
   ],
 ] as const) {
   test(rule, () => {
@@ -159,6 +161,17 @@ function rowsOf(path: string, cells: number): string[][] {
 test('docs/events.md has one row for each checkpoint', () => {
   const found = rowsOf('docs/events.md', 1).join('\n')
   assert.deepEqual(found.split('\n').toSorted(), Object.keys(everyEvent).toSorted())
+})
+
+test('docs/directives.md has one row for each directive, written as in the code', () => {
+  const found = rowsOf('docs/directives.md', 1).flat()
+  const forms = [...Object.values(directiveForms), ...Object.values(baselineForms)]
+  assert.deepEqual(found.toSorted(), forms.toSorted())
+})
+
+test('docs/files.md names every rule of lockstep check', () => {
+  const page = read('docs/files.md')
+  for (const rule of Object.keys(rules)) assert.ok(page.includes(`\`${rule}\``), rule)
 })
 
 test('the table of the README has every variable with its default, and no other', () => {

@@ -1,0 +1,82 @@
+import { asFailure, Failure, type FailureCode } from './errors.ts'
+import { baselineName } from './files/baseline.ts'
+import { placeBehind } from './files/bytes.ts'
+import { noDirectives, lineOf } from './files/directives.ts'
+import { rules, type Finding, type Rule } from './files/findings.ts'
+import { readFolder, type Folder, type Migration } from './files/folder.ts'
+import { readScript } from './files/script.ts'
+
+export const checkFormats = ['text', 'json', 'github'] as const
+export type CheckFormat = (typeof checkFormats)[number]
+
+/** All that can be said of a folder without a database. `docs/files.md` describes it. */
+export interface CheckDocument {
+  readonly dir: string
+  readonly files: number
+  /** What is wrong with the folder itself, so that no file was looked into. */
+  readonly failure:
+    | { readonly code: FailureCode; readonly message: string; readonly more: readonly string[] }
+    | undefined
+  readonly findings: readonly FileFinding[]
+}
+
+export interface FileFinding {
+  readonly file: string
+  readonly line: number
+  readonly column: number
+  readonly rule: Rule
+  readonly severity: 'error' | 'warning'
+  readonly reason: string
+  readonly remedy: string
+}
+
+/** Reads a folder as a run does, and looks into each file, applied or not. */
+export async function check(dir: string, maxBytes: number): Promise<CheckDocument> {
+  try {
+    const folder = await readFolder(dir, maxBytes)
+    const files = folder.files.length
+    return { dir, files, failure: undefined, findings: findingsOf(folder) }
+  } catch (error) {
+    const { code, message, more } = asFailure(error)
+    if (code === 'DEFECT' || !(error instanceof Failure)) throw error
+    return { dir, files: 0, failure: { code, message, more }, findings: [] }
+  }
+}
+
+function findingsOf({ baseline, files }: Folder): FileFinding[] {
+  const built = baseline && readScript(baseline.text, noDirectives).findings
+  const first = (built ?? []).map((one) => placed(baselineName, baseline?.text ?? '', one))
+  return [...first, ...files.flatMap(findingsIn)]
+}
+
+function findingsIn(file: Migration): FileFinding[] {
+  const { findings } = readScript(file.text, file.directives)
+  const found = findings.map((finding) => placed(file.file, file.text, finding))
+  return [...warningsOf(file), ...found]
+}
+
+function warningsOf({ file, text, directives }: Migration): FileFinding[] {
+  const { breaksBefore, afterRollout } = directives
+  if (breaksBefore === undefined || afterRollout) return []
+  return [
+    {
+      file,
+      line: lineOf(text, 'breaks-before'),
+      column: 1,
+      rule: 'breaks-while-rolling',
+      severity: rules['breaks-while-rolling'],
+      reason: 'older pods that are started anew during the rollout are refused from this file on',
+      remedy: 'add “-- lockstep: after-rollout”, unless that is meant',
+    },
+  ]
+}
+
+function placed(file: string, text: string, { rule, at, reason, remedy }: Finding): FileFinding {
+  const { line, column } = placeBehind(text.slice(0, at))
+  return { file, line, column, rule, severity: rules[rule], reason, remedy }
+}
+
+/** Whether a run would be refused. */
+export function isRefused({ failure, findings }: CheckDocument): boolean {
+  return failure !== undefined || findings.some(({ severity }) => severity === 'error')
+}

@@ -1,0 +1,202 @@
+import { bareKind } from './bare.ts'
+import { copiesWithClient, dataBehind } from './copy.ts'
+import type { Directives } from './directives.ts'
+import type { Finding } from './findings.ts'
+import { loneKinds } from './lone.ts'
+import { sessionFinding } from './session-state.ts'
+import { splitStatements, tokensOf, type Split, type Statement, type Token } from './statements.ts'
+import { controlOf, type Control } from './transaction.ts'
+
+/** A file as it is sent, and what speaks against sending it. Pure. */
+export interface Script {
+  /** As long as the file in code points and lines, so that places hold. */
+  readonly text: string
+  /** Transaction modes of its own BEGIN or SET TRANSACTION, for ours. */
+  readonly modes: string
+  readonly findings: readonly Finding[]
+  /** What is left out, for people. */
+  readonly notes: readonly string[]
+  /** It only reads and changes rows, so it may wait for locks: nobody queues behind it. */
+  readonly onlyRows: boolean
+}
+
+interface Part extends Statement {
+  readonly tokens: readonly Token[]
+  readonly control: Control | undefined
+}
+
+/**
+ * Reads the statements of a file: a pair of BEGIN and COMMIT around all the others, a leading SET
+ * TRANSACTION and the `\restrict` lines of pg_dump are blanked; whatever would end the transaction,
+ * take the lock away, change how the server reads what follows, or cannot run is found.
+ */
+export function readScript(text: string, { noTransaction }: Directives): Script {
+  const blanked: Statement[] = []
+  const findings: Finding[] = []
+  const parts: Part[] = []
+  const { statements, unclosed } = splitWithoutData(text)
+  const isSuspicious = suspicious.test(text)
+  for (const statement of statements) {
+    // Statements that run one by one are counted, and none may be missing.
+    if (!noTransaction && isRestrict(text, statement)) {
+      blanked.push(statement)
+      continue
+    }
+    const tokens = tellingTokens(text, statement, isSuspicious)
+    parts.push({ ...statement, tokens, control: controlOf(text, tokens) })
+  }
+  const modes: string[] = []
+  const notes: string[] = []
+  let inner = parts
+  if (!noTransaction) {
+    const [first] = parts
+    const last = parts.at(-1)
+    if (first?.control?.kind === 'begin' && last?.control?.kind === 'commit') {
+      const own = first.control.modes
+      if (own !== undefined && parts.slice(1, -1).every(staysInside)) {
+        inner = parts.slice(1, -1)
+        blanked.push(first, last)
+        modes.push(own)
+        notes.push('its own BEGIN and COMMIT are left out: the file is one transaction already')
+      }
+    }
+    const [leading] = inner
+    if (leading?.control?.kind === 'set' && leading.control.modes !== undefined) {
+      inner = inner.slice(1)
+      blanked.push(leading)
+      modes.push(leading.control.modes)
+    }
+  }
+  for (const part of inner) findings.push(...findingsOf(text, part, noTransaction))
+  if (unclosed !== undefined) {
+    findings.push({
+      rule: 'open-end',
+      at: unclosed.at,
+      reason: `a ${unclosed.what} begins here and has no end`,
+      remedy: 'close it',
+    })
+  }
+  return {
+    text: blank(text, blanked),
+    modes: modes.filter((mode) => mode !== '').join(', '),
+    findings: findings.toSorted((a, b) => a.at - b.at),
+    notes,
+    onlyRows: parts.length > 0 && inner.every(({ tokens }) => rowWords.has(tokens[0]?.text ?? '')),
+  }
+}
+
+/** Words that may stand anywhere in a statement. */
+const suspicious = /\\|pg_advisory_unlock_all|set_config/i
+
+/** The first words of statements that change rows tell all; there may be a million of them. */
+function tellingTokens(text: string, statement: Statement, isSuspicious: boolean): Token[] {
+  if (isSuspicious && suspicious.test(text.slice(statement.start, statement.end))) {
+    return tokensOf(text, statement)
+  }
+  const [first] = tokensOf(text, statement, 1)
+  if (first === undefined || plain.has(first.text)) return first ? [first] : []
+  return tokensOf(text, statement, mostTokens)
+}
+
+const plain = new Set('INSERT UPDATE DELETE MERGE SELECT WITH VALUES'.split(' '))
+
+/** Of all others what tells them stands at the beginning; a body may be long. */
+const mostTokens = 1_000
+
+/** SET changes nothing that others could wait for. */
+const rowWords = new Set([...plain, 'SET', 'RESET'])
+
+function staysInside({ control }: Part): boolean {
+  return control === undefined || control.kind === 'set'
+}
+
+function findingsOf(text: string, part: Part, noTransaction: boolean): Finding[] {
+  const { tokens, control, start } = part
+  const meta = tokens.find(({ kind }) => kind === 'meta')
+  if (meta !== undefined) {
+    return [
+      {
+        rule: 'psql-command',
+        at: meta.start,
+        reason: 'a command of psql, which the server does not know',
+        remedy: 'take it out; what it includes or sets belongs into the file itself',
+      },
+    ]
+  }
+  if (control !== undefined) {
+    const finding = controlFinding(control, start, noTransaction)
+    return finding === undefined ? [] : [finding]
+  }
+  if (copiesWithClient(tokens)) {
+    return [
+      {
+        rule: 'copy-client',
+        at: start,
+        reason: 'COPY from or to the client, which has no data to give or take',
+        remedy: 'write INSERT statements (pg_dump --inserts), or COPY from a file on the server',
+      },
+    ]
+  }
+  const bare = noTransaction ? undefined : bareKind(text, tokens)
+  if (bare?.certainty === 'always') {
+    return [
+      {
+        rule: 'not-in-transaction',
+        at: start,
+        reason: `${loneKinds[bare.kind]} cannot run inside of a transaction`,
+        remedy: 'put it into a file that begins with “-- lockstep: no-transaction”',
+      },
+    ]
+  }
+  return sessionFinding(text, tokens)
+}
+
+function controlFinding(control: Control, at: number, noTransaction: boolean): Finding | undefined {
+  const rule = 'transaction-control'
+  if (noTransaction) {
+    const reason = 'a file without a transaction has none to begin, set or end'
+    return { rule, at, reason, remedy: 'take it out: each statement is a transaction of its own' }
+  }
+  if (control.kind === 'set') {
+    // The level of the transaction itself may be set at any time; PostgreSQL refuses all others.
+    const reason =
+      'SET TRANSACTION behind another statement, or with a mode that cannot be written in'
+    return { rule, at, reason, remedy: 'let the file begin with it, without READ ONLY or SNAPSHOT' }
+  }
+  return {
+    rule,
+    at,
+    reason: 'it begins or ends a transaction, but the file is one transaction already',
+    remedy: 'take it out; or split the file there, where the part before it shall stay in any case',
+  }
+}
+
+/** As pg_dump writes them since 2025: a key between them keeps psql from other commands. */
+function isRestrict(text: string, { start, end }: Statement): boolean {
+  return /^\\(?:un)?restrict [A-Za-z0-9]+$/.test(text.slice(start, end).trimEnd())
+}
+
+/** Data behind a COPY is no SQL: it is blanked before the next statement is looked for. */
+function splitWithoutData(text: string): Split {
+  let [split, left] = [splitStatements(text), text]
+  for (let round = 0; round < mostCopies; round += 1) {
+    const data = split.statements.map((statement) => dataBehind(left, statement)).find(Boolean)
+    if (data === undefined) break
+    left = blank(left, [data])
+    split = splitStatements(left)
+  }
+  return split
+}
+
+/** Of a file that copies more often, the first places are enough. */
+const mostCopies = 20
+
+/** Each character a space, but line ends: places hold. */
+function blank(text: string, parts: readonly Statement[]): string {
+  let [result, from] = ['', 0]
+  for (const { start, end } of parts.toSorted((a, b) => a.start - b.start)) {
+    result += text.slice(from, start) + text.slice(start, end).replace(/[^\r\n]/gu, ' ')
+    from = end
+  }
+  return from === 0 ? text : result + text.slice(from)
+}

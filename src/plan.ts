@@ -1,0 +1,131 @@
+import type { Config } from './config.ts'
+import type { Decision, Plan } from './decide.ts'
+import type { Tell } from './events.ts'
+import type { FailureCode } from './errors.ts'
+import type { Directives } from './files/directives.ts'
+import { readFolder, type Folder, type Migration } from './files/folder.ts'
+import { splitStatements } from './files/statements.ts'
+import { judge } from './judge.ts'
+import { nothingFound } from './objections.ts'
+import { describeAddress } from './postgres/address.ts'
+import { Connecting } from './postgres/connect.ts'
+import { findObjects } from './postgres/found.ts'
+import type { Run } from './postgres/runs.ts'
+
+/**
+ * What `migrate` would do now: `--json` prints it as it is, the text is made of it and of nothing
+ * else. `docs/plan-command.md` says what the fields mean.
+ */
+export interface PlanDocument {
+  readonly database: string
+  readonly state: Decision['kind']
+  readonly failure:
+    | { readonly code: FailureCode; readonly message: string; readonly more: readonly string[] }
+    | undefined
+  readonly phase: string | undefined
+  /** In the order in which it would run. */
+  readonly work: readonly PlannedWork[]
+  /** Pending, but not due in this phase. */
+  readonly later: readonly string[]
+  readonly notes: readonly string[]
+}
+
+interface PlannedWork {
+  readonly file: string
+  readonly mode: 'baseline' | 'transaction' | 'statements'
+  readonly statements: number
+  /** The files that a baseline stands for. */
+  readonly covers: readonly string[]
+  /** As they would be written. */
+  readonly directives: readonly string[]
+  /** The name under which it was begun, where that is another. */
+  readonly begunAs: string | undefined
+}
+
+/**
+ * Reads only: no lock, nothing written. What is decided under the lock may be another thing, where
+ * somebody else works meanwhile.
+ *
+ * @throws {Failure} only where connection, folder or the ledger itself cannot be read
+ */
+export async function plan(
+  config: Config,
+  run: Run,
+  tell: Tell,
+  stop: AbortSignal,
+): Promise<PlanDocument> {
+  await using connecting = new Connecting({ ...config, pooler: 'allow' }, run, tell, stop)
+  const folder = await readFolder(config.dir, config.maxFileBytes)
+  const { session, seen, address } = await connecting.result
+  const { schema, phase } = config
+  const isFirst = (seen.ledger?.rows.length ?? 0) === 0
+  const found = isFirst ? await findObjects(session, schema) : nothingFound
+  const decision = await judge(session, schema, folder, seen.ledger, found, config)
+  return planOf(describeAddress(address), phase, folder, decision)
+}
+
+export function planOf(
+  database: string,
+  phase: string | undefined,
+  folder: Folder,
+  decision: Decision,
+): PlanDocument {
+  const isRefused = decision.kind === 'refused'
+  const { code, message, more } = isRefused ? decision.failure : {}
+  return {
+    database,
+    state: decision.kind,
+    failure: code && { code, message: message ?? '', more: more ?? [] },
+    phase,
+    work: decision.kind === 'pending' ? worksOf(decision) : [],
+    later: isRefused ? [] : decision.later.map(({ file }) => file),
+    notes: [...folder.warnings, ...(isRefused ? [] : decision.notes)],
+  }
+}
+
+function worksOf({ baseline, covered, pending, takeOvers }: Plan): PlannedWork[] {
+  const first: PlannedWork[] =
+    baseline === undefined
+      ? []
+      : [
+          {
+            file: 'baseline.sql',
+            mode: 'baseline',
+            statements: splitStatements(baseline.text).statements.length,
+            covers: covered.map(({ file }) => file),
+            directives: [],
+            begunAs: undefined,
+          },
+        ]
+  return [...first, ...pending.map((file) => workOf(file, takeOvers))]
+}
+
+function workOf(
+  { file, directives, meaning }: Migration,
+  takeOvers: Plan['takeOvers'],
+): PlannedWork {
+  return {
+    file,
+    mode: directives.noTransaction ? 'statements' : 'transaction',
+    statements: meaning.statements.length,
+    covers: [],
+    directives: wordsOf(directives),
+    begunAs: takeOvers.find(({ to }) => to === file)?.from,
+  }
+}
+
+function wordsOf(directives: Directives): string[] {
+  const { noTransaction, afterRollout, breaksBefore, allowances } = directives
+  const { lockTimeoutMs, statementTimeoutMs } = directives
+  return [
+    ...(noTransaction ? ['no-transaction'] : []),
+    ...(afterRollout ? ['after-rollout'] : []),
+    ...(breaksBefore === undefined ? [] : [`breaks-before ${breaksBefore}`]),
+    ...(lockTimeoutMs === undefined ? [] : [`lock-timeout ${lockTimeoutMs}ms`]),
+    ...(statementTimeoutMs === undefined ? [] : [`statement-timeout ${statementTimeoutMs}ms`]),
+    ...allowances.map(({ words, atMost, table: { schema, name } }) => {
+      const bound = atMost === undefined ? '' : ` <= ${atMost}`
+      return `allow ${words.join(', ')}${bound} on ${schema === undefined ? '' : `${schema}.`}${name}`
+    }),
+  ]
+}

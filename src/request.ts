@@ -1,0 +1,156 @@
+import { parseArgs } from 'node:util'
+import type { Adoptable } from './adoption.ts'
+import { variableOfFlag, type Env } from './config.ts'
+import { Failure } from './errors.ts'
+import { nearest } from './nearest.ts'
+import { checkFormats, type CheckFormat } from './check.ts'
+
+/** What is asked for on the command line; `env` is the environment, with the flags over it. */
+export type Request = { readonly env: Env } & (
+  | { readonly command: 'migrate' }
+  /** Undefined: the lines that say what the baseline stands for. */
+  | { readonly command: 'check'; readonly format: CheckFormat | undefined }
+  | { readonly command: 'status' | 'plan'; readonly json: boolean; readonly exitCode: boolean }
+  | { readonly command: 'adopt'; readonly adopts: Adoptable; readonly isSure: boolean }
+)
+
+type Options = Record<string, { type: 'boolean' | 'string' }>
+
+const document = { json: { type: 'boolean' }, 'exit-code': { type: 'boolean' } } as const
+
+/** The flags of each command beside those of the variables. */
+const commands = {
+  migrate: {},
+  status: document,
+  plan: document,
+  check: { format: { type: 'string' }, baseline: { type: 'boolean' }, print: { type: 'boolean' } },
+  adopt: {
+    baseline: { type: 'boolean' },
+    upto: { type: 'string' },
+    file: { type: 'string' },
+    forget: { type: 'string' },
+    yes: { type: 'boolean' },
+  },
+} as const satisfies Record<string, Options>
+type Command = keyof typeof commands
+
+/** Command and flags; every `LOCKSTEP_*` variable is also a flag, which wins. Values are not echoed. */
+export function readRequest(args: readonly string[], env: Env): Request | Failure {
+  // As in most pods: the parser need not be loaded.
+  if (args.length === 0) return { command: 'migrate', env }
+  const word = commandOf(args)
+  const own: Options = commands[word]
+  const shared = [...variableOfFlag.keys()].filter((flag) => !Object.hasOwn(own, flag))
+  const options: Options = {
+    ...Object.fromEntries(shared.map((flag) => [flag, { type: 'string' as const }])),
+    ...own,
+  }
+  const { values, positionals, tokens } = parseArgs({
+    args: [...args],
+    options,
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  })
+  const problems: string[] = []
+  for (const token of tokens) {
+    if (token.kind !== 'option') continue
+    const { name, rawName, value } = token
+    const type = Object.hasOwn(options, name) ? options[name]?.type : undefined
+    if (type === undefined) problems.push(notAFlag(name, rawName, Object.keys(options)))
+    else if (type === 'string' && typeof value !== 'string')
+      problems.push(`--${name} needs a value`)
+    else if (type === 'boolean' && value !== undefined) problems.push(`--${name} takes no value`)
+  }
+  const [first = 'migrate', ...rest] = positionals
+  if (first !== word || rest.length > 0) {
+    const names = Object.keys(commands)
+    const near = isCommand(first) ? undefined : nearest(first, names)
+    problems.push(
+      `there is one command, of ${names.join(', ')}${near === undefined ? '' : `; is ${near} meant?`}`,
+    )
+  }
+  const adopts = word === 'adopt' ? adoptableOf(values) : undefined
+  if (typeof adopts === 'string') problems.push(adopts)
+  const format = word === 'check' ? formatOf(values) : undefined
+  if (format instanceof Failure) problems.push(format.message)
+  const [problem, ...others] = problems
+  if (problem !== undefined) {
+    return new Failure('CONFIG_INVALID', problem, [
+      ...others,
+      'lockstep --help lists commands and flags',
+    ])
+  }
+  const flags = shared.flatMap((flag) => {
+    const [name, value] = [variableOfFlag.get(flag), values[flag]]
+    return name !== undefined && typeof value === 'string' ? [[name, value] as const] : []
+  })
+  const whole = { ...env, ...Object.fromEntries(flags) }
+  if (word === 'status' || word === 'plan')
+    return {
+      command: word,
+      env: whole,
+      json: values['json'] === true,
+      exitCode: values['exit-code'] === true,
+    }
+  if (word === 'check' && !(format instanceof Failure))
+    return { command: 'check', env: whole, format }
+  if (typeof adopts === 'object')
+    return { command: 'adopt', env: whole, adopts, isSure: values['yes'] === true }
+  return { command: 'migrate', env: whole }
+}
+
+/** In which form findings are told; undefined for the lines of a baseline. */
+function formatOf(values: Readonly<Record<string, unknown>>): CheckFormat | undefined | Failure {
+  const { format = 'text', baseline, print } = values
+  if (baseline === true || print === true) {
+    if (baseline === true && print === true && values['format'] === undefined) return undefined
+    return new Failure('CONFIG_INVALID', '--baseline and --print belong together, without --format')
+  }
+  const known = checkFormats.find((candidate) => candidate === format)
+  return known ?? new Failure('CONFIG_INVALID', `--format is none of ${checkFormats.join(', ')}`)
+}
+
+/** The command, wherever it stands, since its flags say which words are values. */
+function commandOf(args: readonly string[]): Command {
+  return (
+    args.filter((_, at) => !takesValue(args[at - 1] ?? '')).find((arg) => isCommand(arg)) ??
+    'migrate'
+  )
+}
+
+function takesValue(arg: string): boolean {
+  return arg.startsWith('--') && !arg.includes('=') && !plain.has(arg)
+}
+
+/** Flags without a value, whatever the command. */
+const plain: ReadonlySet<string> = new Set(['--json', '--exit-code', '--yes'])
+
+function isCommand(word: string): word is Command {
+  return Object.hasOwn(commands, word)
+}
+
+function notAFlag(name: string, written: string, known: readonly string[]): string {
+  const owners = Object.entries(commands).filter(([, flags]) => Object.hasOwn(flags, name))
+  if (owners.length > 0)
+    return `--${name} belongs to ${owners.map(([command]) => command).join(' and ')}`
+  const near = nearest(name, known)
+  return `${written} is not a flag${near === undefined ? '' : `; is --${near} meant?`}`
+}
+
+/** What is to be adopted, or what is wrong with the flags. */
+function adoptableOf(values: Readonly<Record<string, unknown>>): Adoptable | string {
+  const found: Adoptable[] = []
+  const { baseline, upto, file, forget } = values
+  if (baseline === true) found.push({ what: 'baseline' })
+  if (typeof upto === 'string') {
+    const digits = /^([0-9]+)(?:_.*)?$/.exec(upto)?.[1]
+    if (digits === undefined) return '--upto is not the version of a file, as 0042'
+    found.push({ what: 'upto', version: BigInt(digits) })
+  }
+  if (typeof file === 'string') found.push({ what: 'file', name: file })
+  if (typeof forget === 'string') found.push({ what: 'forget', name: forget })
+  const [only, ...others] = found
+  if (only !== undefined && others.length === 0) return only
+  return 'adopt wants one of --baseline, --upto VERSION, --file NAME, --forget NAME'
+}
