@@ -28,7 +28,7 @@ test('of several hosts the first that serves is taken, and the others are no mat
   const { port } = new URL(db.url)
   const closed = await freePort()
   const url = (hosts: string) =>
-    `postgres://lockstep_test:${secret}@${hosts}/${db.name}?connect_timeout=1`
+    `postgres://lockstep_test:${secret}@${hosts}/${db.name}?connect_timeout=3`
   const found = `database   127.0.0.1:${port}/${db.name} as`
   for (const hosts of [
     `127.0.0.1:${closed},nowhere.invalid,127.0.0.1:${silent.port},127.0.0.1:${port}`,
@@ -81,19 +81,19 @@ test('hosts that never answer end with the wait, each with its own time-out befo
     `cannot reach 127.0.0.1:${a.port}/d: no answer within 1 s; cannot reach 127.0.0.1:${b.port}/d`,
   )
   const tookMs = performance.now() - begunMs
-  assert.ok(tookMs > 2_000 && tookMs < 4_500, `${tookMs} ms`)
+  assert.ok(tookMs > 2_000 && tookMs < 8_000, `${tookMs} ms`)
 })
 
 test('a late try gets what is left of the wait, and not its whole time-out', async () => {
   await using silent = await deaf()
   const begunMs = performance.now()
   const ran = await run({
-    DATABASE_URL: `postgres://u:${secret}@127.0.0.1:${silent.port}/d?connect_timeout=2`,
-    LOCKSTEP_CONNECT_WAIT: '3s',
+    DATABASE_URL: `postgres://u:${secret}@127.0.0.1:${silent.port}/d?connect_timeout=4`,
+    LOCKSTEP_CONNECT_WAIT: '5s',
   })
   assertFailed(ran, 75, 'DATABASE_UNREACHABLE', 'no answer within')
   const tookMs = performance.now() - begunMs
-  assert.ok(tookMs < 3_900, `${tookMs} ms`)
+  assert.ok(tookMs < 7_500, `${tookMs} ms`)
 })
 
 test('a standby is passed over, and one alone is waited for', async () => {

@@ -18,6 +18,9 @@ const files = Object.fromEntries(
   ]),
 )
 
+/** Goes on when the test lets it, by `db.sql('select pg_advisory_unlock(42)')`. */
+const held = 'create table slow (); select pg_advisory_xact_lock(42);'
+
 const untouched = {
   role: 'none',
   custom: null,
@@ -121,21 +124,25 @@ test(
   { skip: noPooler },
   async () => {
     await using db = await freshDatabase()
-    using folder = folderOf({ '0001_slow.sql': 'select pg_sleep(1.5); create table slow ();' })
+    await db.sql('select pg_advisory_lock(42)')
+    using folder = folderOf({ '0001_held.sql': held })
     await using pooler = await startPooler(db.url, 'session')
     const env = {
       DATABASE_URL: pooler.url,
       LOCKSTEP_DIR: folder.path,
       LOCKSTEP_POOLER: 'session',
       LOCKSTEP_HEARTBEAT: '200ms',
+      LOCKSTEP_LOCK_TIMEOUT: '20s',
       POD_NAME: 'crm-migrate-x7k2p',
     }
     const first = startProgram({ env, form: 'bundle' })
-    // The wait event is that of the backend, which the key data of the pooler does not name.
-    await first.says('waits for Timeout PgSleep')
+    // What waits is the backend, which the key data of the pooler does not name.
+    await first.says('0001_held.sql waits for EXCLUSIVE on advisory')
     const direct = { ...env, DATABASE_URL: db.url, LOCKSTEP_POOLER: 'refuse' }
-    const waiter = await runProgram({ env: direct, form: 'bundle' })
-    assertSucceeded(waiter, 'the lock is held by crm-migrate-x7k2p (run ', 'nothing to do')
+    const waiter = startProgram({ env: direct, form: 'bundle' })
+    await waiter.says('the lock is held by crm-migrate-x7k2p (run ')
+    await db.sql('select pg_advisory_unlock(42)')
+    assertSucceeded(await waiter.ran, 'nothing to do')
     assertSucceeded(await first.ran, '1 file applied')
   },
 )
@@ -242,28 +249,27 @@ test(
   { skip: noPooler },
   async () => {
     await using db = await freshDatabase()
-    using folder = folderOf({
-      '0001_slow.sql': 'create table slow (); select pg_sleep(1.5);',
-    })
+    await db.sql('select pg_advisory_lock(42)')
+    using folder = folderOf({ '0001_held.sql': held })
     await using pooler = await startPooler(db.url, 'transaction')
     const env = {
       DATABASE_URL: pooler.url,
       LOCKSTEP_DIR: folder.path,
       LOCKSTEP_POOLER: 'allow',
       LOCKSTEP_HEARTBEAT: '200ms',
+      LOCKSTEP_LOCK_TIMEOUT: '20s',
       POD_NAME: 'crm-migrate-x7k2p',
     }
     const first = startProgram({ env, form: 'bundle' })
-    await first.says('waits for Timeout PgSleep')
+    await first.says('0001_held.sql waits for EXCLUSIVE on advisory')
     folder.write({ '0002_next.sql': 'create table next ();' })
-    const impatient = runProgram({ env: { ...env, LOCKSTEP_RUNNER_WAIT: '100ms' }, form: 'bundle' })
-    const second = await runProgram({ env, form: 'bundle' })
-    assertSucceeded(
-      second,
-      'waiting    the lock is held by crm-migrate-x7k2p (run ',
-      '1 file applied',
-    )
-    assertFailed(await impatient, 75, 'RUNNER_WAIT_OVER', 'the lock is held by crm-migrate-x7k2p')
+    const impatient = { ...env, LOCKSTEP_RUNNER_WAIT: '100ms' }
+    const ended = await runProgram({ env: impatient, form: 'bundle' })
+    assertFailed(ended, 75, 'RUNNER_WAIT_OVER', 'the lock is held by crm-migrate-x7k2p')
+    const second = startProgram({ env, form: 'bundle' })
+    await second.says('waiting    the lock is held by crm-migrate-x7k2p (run ')
+    await db.sql('select pg_advisory_unlock(42)')
+    assertSucceeded(await second.ran, '1 file applied')
     assertSucceeded(await first.ran, '1 file applied')
   },
 )
