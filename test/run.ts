@@ -9,9 +9,11 @@ import { installedMajors, startServer } from './support/server.ts'
  *
  *   node test/run.ts [--quick] [--only GLOB] [MAJOR ...]
  *
- * Quick: what hardly touches a server is tried on the newest major only.
+ * Quick: what hardly touches a server is tried on the newest major only, and the scenarios on the
+ * oldest, which every pg_dump can read.
  */
 const aboutTheClient = ['bad-input', 'hosts', 'tls'].map((name) => `test/postgres/${name}.test.ts`)
+const scenarios = ['test/postgres/scenarios.test.ts']
 const args = process.argv.slice(2)
 const quickAt = args.indexOf('--quick')
 if (quickAt !== -1) args.splice(quickAt, 1)
@@ -43,6 +45,13 @@ function runTests(
   })
 }
 
+function leftOut(major: number): string[] {
+  return [
+    ...(major === majors.at(-1) ? [] : aboutTheClient),
+    ...(major === majors[0] ? [] : scenarios),
+  ]
+}
+
 let passed = only === undefined ? await runTests('unit', 'test/unit/*.test.ts', {}) : true
 const given = process.env['TEST_DATABASE_URL']
 if (given !== undefined) {
@@ -63,7 +72,7 @@ if (given !== undefined) {
         `PostgreSQL ${major}`,
         'test/postgres/*.test.ts',
         { TEST_DATABASE_URL: server.url, TEST_POSTGRES_MAJOR: `${major}` },
-        quickAt === -1 || major === majors.at(-1) ? [] : aboutTheClient,
+        quickAt === -1 ? [] : leftOut(major),
       )) && passed
   }
 }

@@ -249,11 +249,15 @@ function isRestrict(text: string, { start, end }: Statement): boolean {
 
 /** Data behind a COPY is no SQL: it is blanked before the next statement is looked for. */
 function splitWithoutData(text: string): Split {
-  let [split, left] = [splitStatements(text), text]
+  let [split, left, from] = [splitStatements(text), text, 0]
   for (let round = 0; round < mostCopies; round += 1) {
-    const data = split.statements.map((statement) => dataBehind(left, statement)).find(Boolean)
+    const data = split.statements
+      .filter(({ start }) => start >= from)
+      .map((statement) => dataBehind(left, statement))
+      .find(Boolean)
     if (data === undefined) break
     left = blank(left, [data])
+    from = data.start
     split = splitStatements(left)
   }
   return split

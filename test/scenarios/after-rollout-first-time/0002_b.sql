@@ -1,0 +1,3 @@
+-- lockstep: after-rollout
+-- lockstep: breaks-before 1
+alter table a drop column note;

@@ -1,0 +1,2 @@
+set client_encoding = 'UTF8';
+set names 'utf-8';

@@ -1,0 +1,2 @@
+-- lockstep: no-transaction
+alter table p detach partition p1 concurrently;

@@ -1,0 +1,2 @@
+-- lockstep: no-transaction
+create index concurrently a_note on a (note);

@@ -1,0 +1,3 @@
+create table a (id int primary key, note text);
+copy (select * from a) to stdout with (format csv);
+select 1/0;

@@ -1,0 +1,3 @@
+select '
+-- lockstep: no-transaction
+';

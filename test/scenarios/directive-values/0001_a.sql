@@ -1,0 +1,2 @@
+-- lockstep: lock-timeout soon
+-- lockstep: statement-timeout

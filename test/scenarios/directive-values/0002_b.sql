@@ -1,0 +1,2 @@
+-- lockstep: after-rollout
+-- lockstep: after-rollout

@@ -1,0 +1,1 @@
+-- lockstep: breaks-before 9

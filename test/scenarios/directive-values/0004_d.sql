@@ -1,0 +1,1 @@
+-- lockstep: allow vanish on leads

@@ -1,0 +1,2 @@
+create table m (mood mood default 'happy');
+insert into m default values;

@@ -1,0 +1,2 @@
+create table b (id int);
+insert into a values (1, 'secret');

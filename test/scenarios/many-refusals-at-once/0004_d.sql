@@ -1,0 +1,2 @@
+copy a to stdout;
+select 'open

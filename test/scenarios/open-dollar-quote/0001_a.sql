@@ -1,0 +1,2 @@
+create table a (id int primary key, note text);
+do $x$ begin end $y$;

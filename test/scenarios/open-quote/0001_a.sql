@@ -1,0 +1,2 @@
+create table a (id int primary key, note text);
+insert into a values (1, 'it);

@@ -1,0 +1,4 @@
+create table a (id int primary key, note text);
+rollback;
+begin;
+create table b (id int);

@@ -1,0 +1,1 @@
+insert into a select 1, current_setting('lock_timeout');

@@ -1,0 +1,2 @@
+create table a (id int primary key, note text);
+set transaction isolation level serializable;

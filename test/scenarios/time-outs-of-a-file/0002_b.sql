@@ -1,0 +1,2 @@
+-- lockstep: statement-timeout 50ms
+select pg_sleep(5);

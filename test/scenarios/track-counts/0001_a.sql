@@ -1,0 +1,2 @@
+set track_counts = off;
+create table a (id int primary key, note text);

@@ -1,0 +1,1 @@
+select set_config('track_counts', 'off', true);

@@ -1,0 +1,4 @@
+-- lockstep: no-transaction
+begin;
+create table a (id int primary key, note text);
+commit;

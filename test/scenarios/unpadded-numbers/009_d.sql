@@ -1,0 +1,1 @@
+create table d as select * from b;

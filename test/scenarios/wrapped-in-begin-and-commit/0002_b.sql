@@ -1,0 +1,3 @@
+start transaction;
+insert into a values (1);
+end work;

@@ -1,0 +1,3 @@
+begin read only;
+select 1;
+commit;
