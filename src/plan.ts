@@ -13,6 +13,7 @@ import { describeAddress } from './postgres/address.ts'
 import { Connecting } from './postgres/connect.ts'
 import { findObjects } from './postgres/found.ts'
 import type { Run } from './postgres/runs.ts'
+import { unfit, worksOf as transactionsOf } from './works.ts'
 
 /**
  * What `migrate` would do now: `--json` prints it as it is, the text is made of it and of nothing
@@ -63,7 +64,9 @@ export async function plan(
   const isFirst = (seen.ledger?.rows.length ?? 0) === 0
   const found = isFirst ? await findObjects(session, schema) : nothingFound
   await readLargeFiles(folder, seen.ledger?.rows ?? [], config, tell, stop)
-  const decision = await judge(session, schema, folder, seen.ledger, found, config)
+  const judged = await judge(session, schema, folder, seen.ledger, found, config)
+  const failure = judged.kind === 'pending' ? unfit(transactionsOf(judged)) : undefined
+  const decision = failure === undefined ? judged : ({ kind: 'refused', failure } as const)
   return planOf(describeAddress(address), phase, folder, decision)
 }
 

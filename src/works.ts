@@ -53,10 +53,16 @@ export function worksOf(plan: Plan, major = Infinity): PlannedWork[] {
 
 /** @throws {Failure} STATEMENT_REFUSED, with all places of all files */
 export function refuseUnfit(works: readonly PlannedWork[]): void {
+  const failure = unfit(works)
+  if (failure !== undefined) throw failure
+}
+
+/** Why files cannot be run as they are. */
+export function unfit(works: readonly PlannedWork[]): Failure | undefined {
   const [first, ...others] = works.flatMap(({ problems }) => problems)
-  if (first === undefined) return
+  if (first === undefined) return undefined
   const { more } = new Failure('STATEMENT_REFUSED', '')
-  throw new Failure('STATEMENT_REFUSED', first, [...others, ...more])
+  return new Failure('STATEMENT_REFUSED', first, [...others, ...more])
 }
 
 function said(file: string, { line, column, reason, remedy }: PlacedFinding): string {
