@@ -1,16 +1,21 @@
 import { tokensOf, type Statement, type Token } from './statements.ts'
 
 /** COPY ... FROM STDIN and COPY ... TO STDOUT; PostgreSQL takes either word for either direction. */
-export function copiesWithClient(tokens: readonly Token[]): boolean {
+export function copiesWithClient(tokens: readonly Token[], way = /^(?:FROM|TO)$/): boolean {
   if (tokens[0]?.text !== 'COPY' || tokens[0].kind !== 'word') return false
   let depth = 0
   return tokens.some(({ kind, text }, index) => {
     if (kind === 'mark' && text === '(') depth += 1
     if (kind === 'mark' && text === ')') depth -= 1
     const next = tokens[index + 1]
-    const isWay = kind === 'word' && (text === 'FROM' || text === 'TO')
+    const isWay = kind === 'word' && way.test(text)
     return depth === 0 && isWay && next?.kind === 'word' && /^STD(?:IN|OUT)$/.test(next.text)
   })
+}
+
+/** Data may follow. */
+export function copiesFromClient(tokens: readonly Token[]): boolean {
+  return copiesWithClient(tokens, /^FROM$/)
 }
 
 /** The lines behind a COPY FROM STDIN up to the one that ends them, as pg_dump writes them. */

@@ -1,5 +1,5 @@
 import { bareKind } from './bare.ts'
-import { copiesWithClient, dataBehind } from './copy.ts'
+import { copiesFromClient, copiesWithClient, dataBehind } from './copy.ts'
 import type { Place } from './bytes.ts'
 import type { Directives } from './directives.ts'
 import type { Finding } from './findings.ts'
@@ -83,7 +83,7 @@ export class ScriptReader {
       const tokens = tellingTokens(text, statement, isSuspicious)
       const control = controlOf(text, tokens)
       const findings = findingsOf(text, { start, end, tokens, control }, this.#noTransaction)
-      this.meetsData ||= findings.some(({ rule }) => rule === 'copy-client')
+      this.meetsData ||= copiesFromClient(tokens)
       this.#take({
         ...place,
         control,

@@ -23,7 +23,7 @@ export interface Known {
 }
 
 /** Where a piece begins. */
-export interface Cut extends Place {
+interface Cut extends Place {
   /** Its first byte, and its first code unit behind a byte order mark. */
   readonly at: number
   readonly unit: number
