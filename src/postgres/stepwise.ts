@@ -108,13 +108,20 @@ async function run(on: Session, turn: Turn, terms: Terms, tell: Tell): Promise<n
     } catch (error) {
       if (!(error instanceof ServerError && isRefused(error))) throw error
       await on.execute('rollback')
-      if (error.sqlState === '2D000' && !terms.mayCommitItself)
-        throw explain(error, work, terms, '', on)
+      if (error.sqlState === '2D000' && !terms.mayCommitItself) throw commitsItself(turn)
     }
   }
   const warnings = await runBare(on, turn, terms)
   tellDone('alone')
   return warnings
+}
+
+function commitsItself({ work: { file, step }, lone }: Turn): Failure {
+  const what = `statement ${step.ordinal} of ${file} (${lone && loneKinds[lone.kind]})`
+  return new Failure('TRANSACTION_ENDED', `${what} commits by itself, which is behind no guard`, [
+    'nothing of this statement is kept',
+    'let it leave COMMIT and ROLLBACK out: it runs in a transaction already',
+  ])
 }
 
 async function runBare(on: Session, turn: Turn, terms: Terms): Promise<number> {

@@ -286,7 +286,7 @@ test('a statement that gives the lock away: the next that runs alone takes it ag
   await using db = await freshDatabase()
   const files = {
     ...first,
-    '0002_b.sql': `${header}select pg_advisory_unlock_all(); vacuum leads; insert into leads values (1);`,
+    '0002_b.sql': `${header}do $$ begin execute 'select pg_advisory_' || 'unlock_all()'; end $$; vacuum leads; insert into leads values (1);`,
   }
   assertSucceeded(await migrateFiles(db, files), '2 files applied')
 })
