@@ -7,6 +7,7 @@ import { splitStatements } from '../files/statements.ts'
 import { apply, explain } from './apply.ts'
 import { resetOwned, type Step, type Terms, type Work } from './envelope.ts'
 import { beforeOf } from './before.ts'
+import { identifier, literal } from './quote.ts'
 import { see, type Left, type Seen } from './seeing.ts'
 import { ServerError } from './server-error.ts'
 import type { Session } from './session.ts'
@@ -222,15 +223,15 @@ async function mend(on: Session, left: Left, { file, turn, terms, tell }: About)
 }
 
 function uncertain({ file, ordinal, before }: BegunStep, { schema }: Terms): Failure {
-  const where = `where file = '${file}' and ordinal = ${ordinal};`
+  const where = `where file = ${literal(file)} and ordinal = ${ordinal};`
   return new Failure(
     'STEP_UNCERTAIN',
     `statement ${ordinal} of ${file} (${before && loneKinds[before.kind]}) was begun, and nobody can tell whether it was done`,
     [
       'look what it has done; where all of it is there:',
-      `update "${schema}".step set state = 'done' ${where}`,
+      `update ${identifier(schema)}.step set state = 'done' ${where}`,
       'where it is to run again, from its beginning:',
-      `delete from "${schema}".step ${where}`,
+      `delete from ${identifier(schema)}.step ${where}`,
     ],
   )
 }

@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Failure } from '../../src/errors.ts'
+import { readFolder } from '../../src/files/folder.ts'
 import { lockKey } from '../../src/postgres/lock.ts'
+import { applyStepwise } from '../../src/postgres/stepwise.ts'
 import { losingAnswerTo } from '../support/answers.ts'
 import { freshDatabase, type Database } from '../support/database.ts'
-import { told } from '../support/failure.ts'
+import { failureIn, told } from '../support/failure.ts'
 import { folderOf, type TestFolder } from '../support/folder.ts'
 import { runHere } from '../support/here.ts'
 import { migrateFiles } from '../support/migration.ts'
 import { assertFailed, assertSucceeded } from '../support/output.ts'
 import { runProgram, startProgram } from '../support/program.ts'
 import { proxyTo } from '../support/proxy.ts'
+import { openConfirmed } from '../support/session.ts'
 
 const header = '-- lockstep: no-transaction\n'
 const first = { '0001_a.sql': 'create table leads (id int, email text);' }
@@ -274,6 +277,47 @@ test('a procedure that does not commit runs in a transaction, with its row', asy
   assertSucceeded(ran, '0003_c.sql: statement 1 of 2 in', '0003_c.sql: statement 2 of 2 in')
 })
 
+test('where the guard asks for it, what commits by itself is refused, and nothing of it is kept', async () => {
+  await using db = await freshDatabase()
+  using folder = folderOf(first)
+  await applied(db, folder)
+  const text = `${header}do $$ begin insert into leads values (1); commit; end $$;`
+  folder.write({ '0002_b.sql': text })
+  const { files } = await readFolder(folder.path, 2 ** 20)
+  await using session = await openConfirmed(db)
+  const terms = {
+    schema: 'lockstep',
+    lockKey: lockKey('lockstep'),
+    run: 'cafe0123',
+    application: 'lockstep/test',
+    pooler: 'refuse',
+    lockTimeoutMs: 1000,
+    statementTimeoutMs: 0,
+    mayCommitItself: false,
+  } as const
+  const timeouts = { lockTimeoutMs: undefined, statementTimeoutMs: undefined }
+  const work = { file: '0002_b.sql', text, modes: '', ...timeouts, head: 1, over: [] }
+  const running = applyStepwise(
+    session,
+    { ...work, earns: files.slice(1), how: 'statements' },
+    terms,
+    () => undefined,
+  )
+  const failure = await failureIn('TRANSACTION_ENDED', running)
+  assert.match(failure.message, /statement 1 of 0002_b\.sql \(DO\) commits by itself/)
+  assert.deepEqual(await idsOf(db), [])
+})
+
+test('a statement that takes its own row away is stopped, and nothing of it is kept', async () => {
+  await using db = await freshDatabase()
+  using folder = folderOf({
+    ...first,
+    '0002_b.sql': `${header}with gone as (delete from lockstep.step returning 1) select count(*) from gone; select 1;`,
+  })
+  const failed = await refused(db, folder, 'TRANSACTION_ENDED')
+  assert.match(failed, /0002_b\.sql ended its transaction, or changed the ledger/)
+})
+
 test('LOCKSTEP_POOLER=allow refuses such a file before anything has run', async () => {
   await using db = await freshDatabase()
   const files = { ...first, '0002_b.sql': `${header}vacuum leads;` }
@@ -283,13 +327,19 @@ test('LOCKSTEP_POOLER=allow refuses such a file before anything has run', async 
   assert.deepEqual(await db.sql(`select to_regclass('leads') as leads`), [{ leads: null }])
 })
 
-test('a statement that gives the lock away: the next that runs alone takes it again, or is refused', async () => {
+test('a statement that gives the lock away: the next that runs alone holds it again', async () => {
   await using db = await freshDatabase()
-  const files = {
+  const key = lockKey('lockstep')
+  const held = `select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'
+    and (classid::int8 << 32) | objid::int8 = ${key}`
+  using folder = folderOf({
     ...first,
-    '0002_b.sql': `${header}select pg_advisory_unlock(${lockKey('lockstep')}); vacuum leads; insert into leads values (1);`,
-  }
-  assertSucceeded(await migrateFiles(db, files), '2 files applied')
+    '0002_b.sql': `${header}select pg_advisory_unlock(${key});
+      do $$ begin commit; perform 1 / (${held}); end $$;
+      insert into leads values (1);`,
+  })
+  await applied(db, folder)
+  assert.deepEqual(await idsOf(db), [1])
 })
 
 test('only the statement that met a lock is tried again', async () => {
