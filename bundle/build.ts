@@ -59,6 +59,15 @@ const takesProgram: Plugin = {
     made.onResolve({ filter: /^\.\/cli\.ts$/ }, () => ({ path: join(root, 'bundle', 'cli.ts') })),
 }
 
+/** What pino names by a path of its own is absent, too. */
+const leavesOut: Plugin = {
+  name: 'leaves out',
+  setup: (made) =>
+    made.onResolve({ filter: /^\.\/(?:lib\/)?(?:caller|transport|multistream)$/ }, () => ({
+      path: join(root, 'bundle', 'absent.cjs'),
+    })),
+}
+
 const chunks = new Set<string>()
 /** An own file that is imported while the program runs is a chunk beside it. */
 const leavesChunks: Plugin = {
@@ -82,7 +91,7 @@ await build({
 await build({
   ...commonJs,
   entryPoints: { program: 'src/cli.ts' },
-  plugins: [leavesChunks],
+  plugins: [leavesChunks, leavesOut],
   // What `require` would put around a module: `program.ts` has a script.
   banner: { js: '(function(exports,require,module){' },
   footer: { js: '})' },

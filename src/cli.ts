@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { readConfig, readLogConfig, variableOfFlag, type Env } from './config.ts'
 import { asFailure, Failure, failures } from './errors.ts'
@@ -8,6 +7,7 @@ import type { Event, Outcome, Tell } from './events.ts'
 import { helpText } from './help.ts'
 import { migrate } from './migrate.ts'
 import { nearest } from './nearest.ts'
+import { nextTurn } from './pause.ts'
 import { hasLostSession } from './postgres/lost.ts'
 import { openLog } from './report/log.ts'
 import { statusText } from './report/status-text.ts'
@@ -55,12 +55,19 @@ export async function runCli(shell: Shell): Promise<number> {
   const run = {
     id: randomBytes(4).toString('hex'),
     pod: shell.env['POD_NAME'] || hostname(),
-    isAttended: shell.isTerminal,
+    get isAttended() {
+      return shell.isTerminal
+    },
   }
   const request = readRequest(shell)
   const isStatus = !(request instanceof Failure) && request.command === 'status'
   const env = request instanceof Failure ? shell.env : request.env
-  const target = { fd: isStatus ? 2 : 1, isTerminal: shell.isTerminal } as const
+  const target = {
+    fd: isStatus ? 2 : 1,
+    get isTerminal() {
+      return shell.isTerminal
+    },
+  } as const
   const { tell, writeTo } = heldBack()
   const end = (outcome: Outcome): number => {
     if (outcome.kind === 'failed') tell({ checkpoint: 'failed', failure: outcome.failure })

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 
 /** Byte order marks of UTF-16. */
 const wideMarks = new Set(['fffe', 'feff'])
-const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf])
+const byteOrderMark = '\u{FEFF}'
 
 /** What stands in the way of reading bytes as text, or undefined; `at` is a byte offset. */
 export function byteProblem(bytes: Buffer): { at: number; what: string } | undefined {
@@ -51,8 +51,9 @@ export function codePoints(text: string): number {
 
 /** The text, without the one byte order mark that editors leave at the start (PostgreSQL: 42601). */
 export function toText(bytes: Buffer): { text: string; hadByteOrderMark: boolean } {
-  const hadByteOrderMark = bytes.subarray(0, 3).equals(byteOrderMark)
-  return { text: bytes.toString('utf8', hadByteOrderMark ? 3 : 0), hadByteOrderMark }
+  const text = bytes.toString('utf8')
+  const hadByteOrderMark = text.startsWith(byteOrderMark)
+  return { text: hadByteOrderMark ? text.slice(byteOrderMark.length) : text, hadByteOrderMark }
 }
 
 /** A decoder puts U+FFFD where it cannot read; the first that is not U+FFFD in the bytes is the place. */

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import {
   closeSync,
   constants,
+  type Dirent,
   existsSync,
   fstatSync,
   openSync,
@@ -10,9 +11,8 @@ import {
   readSync,
   realpathSync,
 } from 'node:fs'
-import { join } from 'node:path'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Failure, type FailureCode } from '../errors.ts'
+import { nextTurn } from '../pause.ts'
 import { printable } from '../printable.ts'
 import { byteProblem, placeOfByte, toText } from './bytes.ts'
 import { readDirectives } from './header.ts'
@@ -61,7 +61,7 @@ export async function readFolder(dir: string, maxBytes: number): Promise<Folder>
   await nextTurn()
   const base = steadyPath(dir)
   const entries = listSqlFiles(base, dir)
-  const names = parseNames(entries.filter((entry) => entry !== baselineName))
+  const names = parseNames(entries.map(({ name }) => name).filter((name) => name !== baselineName))
   refuseTwins(names)
   const warnings: string[] = []
   const texts = await readTexts(base, entries, maxBytes, warnings)
@@ -75,22 +75,22 @@ export async function readFolder(dir: string, maxBytes: number): Promise<Folder>
  * resolved once, so that all files are of one generation.
  */
 function steadyPath(dir: string): string {
-  const data = join(dir, '..data')
+  const data = `${dir}/..data`
   // An ordinary folder has none; what else may be wrong with it the listing will tell.
   return existsSync(data) ? realpathSync(data) : dir
 }
 
-function listSqlFiles(base: string, dir: string): string[] {
-  let entries: string[]
+function listSqlFiles(base: string, dir: string): Dirent[] {
+  let entries: Dirent[]
   try {
-    entries = readdirSync(base)
+    entries = readdirSync(base, { withFileTypes: true })
   } catch (error) {
     throw new Failure('FOLDER_UNREADABLE', `cannot read the folder ${dir}: ${reasonOf(error)}`)
   }
   const files = entries.filter(
-    (entry) => !entry.startsWith('.') && entry.toLowerCase().endsWith('.sql'),
+    ({ name }) => !name.startsWith('.') && name.toLowerCase().endsWith('.sql'),
   )
-  if (!files.some((file) => file !== baselineName)) {
+  if (!files.some(({ name }) => name !== baselineName)) {
     const others = entries.length === 0 ? 'it is empty' : `it holds ${entries.length} other entries`
     throw new Failure('FOLDER_EMPTY', `the folder ${dir} holds no SQL file to apply: ${others}`)
   }
@@ -148,15 +148,16 @@ const filesAtATime = 8
 
 async function readTexts(
   base: string,
-  files: readonly string[],
+  entries: readonly Dirent[],
   maxBytes: number,
   warnings: string[],
 ): Promise<Map<string, Text>> {
   const texts = new Map<string, Text>()
   const problems: string[] = []
-  for (const [index, file] of files.entries()) {
+  for (const [index, entry] of entries.entries()) {
     if (index % filesAtATime === 0) await nextTurn()
-    const bytes = readBytes(`${base}/${file}`, file, maxBytes)
+    const file = entry.name
+    const bytes = readBytes(`${base}/${file}`, entry, maxBytes)
     const problem = typeof bytes === 'string' ? bytes : contentProblem(bytes, file)
     if (typeof bytes === 'string' || problem !== undefined) {
       problems.push(problem ?? '')
@@ -170,12 +171,15 @@ async function readTexts(
   return texts
 }
 
-/** The bytes, or why they are too many. */
-function readBytes(path: string, file: string, maxBytes: number): Buffer | string {
+/** The bytes, until the next call: small files share their place. Or why they are too many. */
+function readBytes(path: string, entry: Dirent, maxBytes: number): Buffer | string {
+  const file = entry.name
   try {
     // Non-blocking: to open a FIFO would wait for a writer, for ever.
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
     try {
+      const small = entry.isFile() ? readSmall(fd) : undefined
+      if (small !== undefined && small.length <= maxBytes) return small
       const stat = fstatSync(fd)
       if (!stat.isFile()) throw new Failure('FILE_UNREADABLE', `${file} is not a regular file`)
       if (stat.size > longestText) {
@@ -184,7 +188,7 @@ function readBytes(path: string, file: string, maxBytes: number): Buffer | strin
       if (stat.size > maxBytes) {
         return `${file} has ${stat.size} bytes, more than LOCKSTEP_MAX_FILE_SIZE allows (${maxBytes})`
       }
-      return readWhole(fd, stat.size)
+      return readFileSync(fd)
     } finally {
       closeSync(fd)
     }
@@ -197,13 +201,15 @@ function readBytes(path: string, file: string, maxBytes: number): Buffer | strin
 /** Where small files are read to, one after another: a buffer for each would be a lot of garbage. */
 const scratch = Buffer.allocUnsafeSlow(2 ** 16)
 
-/** The bytes, until the next call: small files share their place. */
-function readWhole(fd: number, size: number): Buffer {
-  // There are file systems that do not tell a size.
-  if (size === 0 || size > scratch.length) return readFileSync(fd)
+/**
+ * The bytes of a regular file, or undefined where they may be more than there is room. It is read to
+ * its end, and not asked for its size, since that answer takes longer to unpack than a small file to read.
+ */
+function readSmall(fd: number): Buffer | undefined {
   let at = 0
-  for (let read = size; read > 0 && at < size; at += read) {
-    read = readSync(fd, scratch, at, size - at, null)
+  for (let read = 1; read > 0; at += read) {
+    if (at === scratch.length) return undefined
+    read = readSync(fd, scratch, at, scratch.length - at, at)
   }
   return scratch.subarray(0, at)
 }

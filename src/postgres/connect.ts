@@ -37,20 +37,29 @@ const shortestTryMs = 1_000
 export class Connecting implements AsyncDisposable {
   /** @throws {Failure} as `connect` does */
   readonly result: Promise<Connected>
-  readonly #left = new AbortController()
+  readonly #stop: AbortSignal
+  /** Ends connecting; what has come of it then, it does not touch. */
+  readonly #halt = new AbortController()
+  #session: Session | undefined
 
   constructor(wanted: Wanted, run: Run, tell: Tell, stop: AbortSignal) {
-    this.result = this.#open(wanted, run, tell, stop)
+    this.#stop = stop
+    if (stop.aborted) this.#stopped()
+    else stop.addEventListener('abort', this.#stopped)
+    this.result = this.#open(wanted, run, tell)
     // Whoever awaits the result hears of a failure; who has left the scope does not want to.
     this.result.catch(ignore)
   }
 
-  async #open(wanted: Wanted, run: Run, tell: Tell, stop: AbortSignal): Promise<Connected> {
-    const connected = await connect(wanted, run, tell, AbortSignal.any([stop, this.#left.signal]))
+  readonly #stopped = (): void => {
+    this.#halt.abort(this.#stop.reason)
+    void this.#session?.interrupt(asFailure(this.#stop.reason))
+  }
+
+  async #open(wanted: Wanted, run: Run, tell: Tell): Promise<Connected> {
+    const connected = await connect(wanted, run, tell, this.#halt.signal)
     const { session, seen, address } = connected
-    stop.addEventListener('abort', () => void session.interrupt(asFailure(stop.reason)), {
-      signal: this.#left.signal,
-    })
+    this.#session = session
     tell({
       checkpoint: 'database',
       address: describeAddress(address),
@@ -62,7 +71,8 @@ export class Connecting implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#left.abort(new Error('left'))
+    this.#stop.removeEventListener('abort', this.#stopped)
+    if (this.#session === undefined) this.#halt.abort(new Error('left'))
     await this.result.then(({ session }) => session[Symbol.asyncDispose](), ignore)
   }
 }
