@@ -7,7 +7,7 @@ import type { Event, Outcome, Tell } from './events.ts'
 import { helpText } from './help.ts'
 import { migrate } from './migrate.ts'
 import { nearest } from './nearest.ts'
-import { nextTurn } from './pause.ts'
+import { nextTurn, pause } from './pause.ts'
 import { hasLostSession } from './postgres/lost.ts'
 import { openLog } from './report/log.ts'
 import { statusText } from './report/status-text.ts'
@@ -95,8 +95,9 @@ export async function runCli(shell: Shell): Promise<number> {
     }
   }
   const working = work()
-  // The connection is under way: while the server begins its part the log is opened.
   const opened = nextTurn().then(async () => {
+    // The driver sends its first message 1 ms after it has the connection: let the server have it first.
+    await pause(2)
     writeTo(await openLog(readLogConfig(env), run.id, target))
   })
   let isCrashing = false
