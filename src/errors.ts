@@ -126,6 +126,11 @@ export const failures = {
     means: 'a file tried to end the transaction that Lockstep opened for it',
     todo: 'take BEGIN, COMMIT and ROLLBACK out of the file: each file is one transaction already',
   },
+  GUARD_VIOLATED: {
+    exit: 1,
+    means: 'a file would lose rows of a guarded table, or the table itself, and is not allowed to',
+    todo: 'change the file, or allow it by name: -- lockstep: allow delete <= 37 on leads',
+  },
   COPY_REFUSED: {
     exit: 1,
     means: 'a file copies from or to the client, which has no data to give or take',

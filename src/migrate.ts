@@ -3,10 +3,11 @@ import { decide, nothingFound, type Decision, type Found, type Plan } from './de
 import { asFailure, Failure } from './errors.ts'
 import type { Outcome, Tell } from './events.ts'
 import { readFolder, type Folder } from './files/folder.ts'
+import { Guarded } from './guarded.ts'
 import { Losses } from './losses.ts'
 import { Patience } from './patience.ts'
 import { pause } from './pause.ts'
-import { applyAll } from './postgres/apply.ts'
+import { applyAll, giveUp } from './postgres/apply.ts'
 import { applicationName, Connecting, type Connected } from './postgres/connect.ts'
 import type { Terms, Work } from './postgres/envelope.ts'
 import {
@@ -67,6 +68,7 @@ export async function migrate(
     stop,
     losses,
     patience: new Patience(config.retryWaitMs, tell),
+    guarded: new Guarded(config, tell),
     arrivedMs: performance.now(),
     wait: newWait(),
     told: [],
@@ -148,6 +150,7 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
     trip.isRecorded = true
     await recordStart(session, config.schema, run, set)
     if (decision.mustFlush) await flushLedger(session, config.schema)
+    await trip.guarded.before(session)
     await applyPlan(trip, session, [...worksOf(decision)], terms)
     const shown = doneIn((await look(session, config.schema)).ledger)
     if (shown !== undefined) return shown
@@ -180,24 +183,30 @@ async function applyPlan(
   losses.begin(works[0]?.file ?? '')
   const watched = config.pooler === 'allow' ? holderPid(terms.lockKey) : session.backend
   await using watch = new Watch(session, watched, `lockstep/${run.id}/watch`, config, tell)
-  const begins = ({ file }: Work): void => {
+  const begins = ({ file }: Work, isExact: boolean): void => {
+    if (isExact) {
+      const text = `${file} may lose rows of a guarded table: it is rolled back and run once more, to tell exactly`
+      tell({ checkpoint: 'note', text })
+    }
     trip.begun = file
     watch.begins(file)
   }
   for (let left = works; left.length > 0;) {
     try {
-      for await (const { work, durationMs, warnings } of applyAll(session, left, terms, begins)) {
+      for await (const applied of applyAll(session, left, terms, begins)) {
+        const { work, durationMs, warnings, report } = applied
         left = left.slice(1)
         told.push(work.file)
         const covers = work.how === 'baseline' ? work.earns.length : 0
-        tell({ checkpoint: 'applied', file: work.file, durationMs, covers, warnings })
+        tell({ checkpoint: 'applied', file: work.file, durationMs, covers, warnings, ...report })
+        trip.guarded.applied(work.file, report.effects)
       }
     } catch (error) {
       watch.rests()
       const failure = asFailure(error)
       if (failure.code === 'CONNECTION_LOST') losses.inFile(failure, trip.begun)
       if (failure.code !== 'LOCK_TIMEOUT') throw failure
-      await session.execute('rollback')
+      await giveUp(session)
       const pauseMs = patience.pauseMs(left[0]?.file ?? '', failure, watch.blockers)
       // From here on no file is under way: a loss is not the fault of one, a deadline cuts none.
       trip.begun = undefined

@@ -3,6 +3,7 @@ import type { UpToDate } from './decide.ts'
 import { asFailure, Failure } from './errors.ts'
 import type { Outcome, Tell } from './events.ts'
 import type { Folder } from './files/folder.ts'
+import type { Guarded } from './guarded.ts'
 import type { Losses } from './losses.ts'
 import type { Patience } from './patience.ts'
 import { look, recordEnd, type LedgerEntry, type Run, type RunEnd } from './postgres/ledger.ts'
@@ -18,6 +19,7 @@ export interface Trip {
   readonly stop: AbortSignal
   readonly losses: Losses
   readonly patience: Patience
+  readonly guarded: Guarded
   /** When the run began: what fails later has failed meanwhile. */
   readonly arrivedMs: number
   /** For the lock. */
@@ -55,7 +57,8 @@ export async function finish(
   const end = { state: 'succeeded', exitCode: 0, reason: undefined, fileBegun: undefined } as const
   await recordEnd(session, config.schema, run, end)
   const head = folder.files.at(-1)?.file ?? ''
-  tell({ checkpoint: 'verified', head, files: folder.files.length })
+  const guarded = await trip.guarded.after(session)
+  tell({ checkpoint: 'verified', head, files: folder.files.length, guarded })
   if (ours.length === 0) return { kind: 'nothing-to-do', files: folder.files.length }
   return { kind: 'applied', applied: applied.length, covered }
 }

@@ -1,4 +1,5 @@
 import type { Plan } from './decide.ts'
+import { allowancesOf } from './files/header.ts'
 import type { Work } from './postgres/envelope.ts'
 
 /** The transactions of a plan in order, each with the row that it follows. */
@@ -13,11 +14,20 @@ export function* worksOf(plan: Plan): Generator<Work> {
       how: 'baseline',
       head,
       over,
+      allowances: [],
     }
     head += plan.covered.length
   }
   for (const file of plan.pending) {
-    yield { file: file.file, text: file.text, earns: [file], how: 'transaction', head, over }
+    yield {
+      file: file.file,
+      text: file.text,
+      earns: [file],
+      how: 'transaction',
+      head,
+      over,
+      allowances: allowancesOf(file.text),
+    }
     head += 1
   }
 }

@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Failure, type FailureCode } from '../errors.ts'
 import { printable } from '../printable.ts'
+import { readAllowance } from './allowance.ts'
 import { byteProblem, placeOfByte, toText } from './bytes.ts'
 import { readDirectives } from './header.ts'
 import { compareNames, mendedName, parseFileName, shellWord, type FileName } from './name.ts'
@@ -217,10 +218,12 @@ function contentProblem(bytes: Buffer, file: string): string | undefined {
 
 function refuseUnknownDirectives(files: readonly Migration[]): void {
   const problems = files.flatMap(({ file, text }) =>
-    readDirectives(text).map(
-      ({ word, line }) =>
-        `${file}:${line}:1 directive “${printable(word)}” is not known to this release`,
-    ),
+    readDirectives(text).flatMap(({ word, rest, line }) => {
+      const read = word === 'allow' ? readAllowance(rest, line) : undefined
+      if (typeof read === 'object') return []
+      const unknown = `directive “${printable(word)}” is not known to this release`
+      return [`${file}:${line}:1 ${read ?? unknown}`]
+    }),
   )
   if (problems.length > 0) throw report('DIRECTIVE_UNKNOWN', problems)
 }

@@ -1,3 +1,5 @@
+import { readAllowance, type Allowance } from './allowance.ts'
+
 /** One `-- lockstep: word rest` line of the comments that a file begins with. */
 export interface Directive {
   readonly word: string
@@ -23,4 +25,12 @@ export function readDirectives(text: string): Directive[] {
     if (found) directives.push({ word: (found[1] ?? '').toLowerCase(), rest: found[2] ?? '', line })
   }
   return directives
+}
+
+/** What a file may do to guarded tables; lines that are no allowances are refused with the folder. */
+export function allowancesOf(text: string): Allowance[] {
+  return readDirectives(text)
+    .filter(({ word }) => word === 'allow')
+    .map(({ rest, line }) => readAllowance(rest, line))
+    .filter((read) => typeof read !== 'string')
 }

@@ -1,11 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Failure } from '../errors.ts'
 import { codePoints, placeOfByte, placeOfCodePoint } from '../files/bytes.ts'
 import { borrow } from './borrowed.ts'
-import { envelope, type Terms, type Work } from './envelope.ts'
+import { readReport, type Report } from './effects.ts'
+import { envelope, toldColumn, type Terms, type Work } from './envelope.ts'
+import { guardStates } from './guard-states.ts'
 import { ledgerStates } from './ledger-format.ts'
 import { ServerError } from './server-error.ts'
 import type { Session } from './session.ts'
 import { serverMajor } from './settings.ts'
+import { readVerdict, Suspicion, unreadable } from './verdict.ts'
 
 export interface Applied {
   readonly work: Work
@@ -13,6 +17,7 @@ export interface Applied {
   readonly durationMs: number
   /** Warnings of the server, which may hold values and are only counted. */
   readonly warnings: number
+  readonly report: Report
 }
 
 /**
@@ -29,23 +34,26 @@ const window = { messages: 64, messagesIfShared: 1, characters: 2 ** 20 }
  * nothing of the message ran (a syntax error, a cancel at BEGIN), the next one begins and is refused
  * by the chain of the ledger, since the row before its own is not there.
  *
- * @param begins - told which work the server has come to
+ * A file that seems to lose rows is rolled back and run once more in exact mode, which alone decides.
+ *
+ * @param begins - told which work the server has come to, and whether in exact mode
  * @throws {Failure} of the first that failed, when all behind it have been refused: SQL_FAILED with
- *   the place, TRANSACTION_ENDED, LOCK_TIMEOUT, LEDGER_MOVED, LEDGER_DAMAGED, COPY_REFUSED,
+ *   the place, GUARD_VIOLATED, TRANSACTION_ENDED, LOCK_TIMEOUT, LEDGER_MOVED, LEDGER_DAMAGED, COPY_REFUSED,
  *   CONNECTION_LOST
  */
 export async function* applyAll(
   on: Session,
   works: readonly Work[],
   terms: Terms,
-  begins: (work: Work) => void,
+  begins: (work: Work, isExact: boolean) => void,
 ): AsyncGenerator<Applied> {
-  const flights: { readonly landed: Promise<number>; readonly characters: number }[] = []
+  const flights: { readonly landed: Promise<Landed>; readonly characters: number }[] = []
   const most = terms.pooler === 'allow' ? window.messagesIfShared : window.messages
   let inFlight = 0
   let sent = 0
+  let suspicion: Suspicion | undefined
   const send = (work: Work): void => {
-    const landed = apply(on, work, terms)
+    const landed = apply(on, work, terms, suspicion)
     landed.catch(ignore)
     flights.push({ landed, characters: work.text.length })
     inFlight += work.text.length
@@ -53,40 +61,89 @@ export async function* applyAll(
   }
   const fits = (work: Work): boolean =>
     flights.length === 0 ||
-    (flights.length < most && inFlight + work.text.length <= window.characters)
+    // What is run exactly takes long: nothing waits behind it.
+    (suspicion === undefined &&
+      flights.length < most &&
+      inFlight + work.text.length <= window.characters)
 
   try {
-    for (const work of works) {
+    for (let at = 0, tries = 0; at < works.length;) {
       for (let next = works[sent]; next !== undefined && fits(next); next = works[sent]) send(next)
-      begins(work)
+      const [work] = works.slice(at, at + 1)
+      const [flight] = flights
+      if (work === undefined || flight === undefined) return
+      begins(work, suspicion !== undefined)
       const begunMs = performance.now()
-      const flight = flights[0]
-      const warnings = (await flight?.landed) ?? 0
-      flights.shift()
-      inFlight -= flight?.characters ?? 0
-      yield { work, durationMs: performance.now() - begunMs, warnings }
+      try {
+        const landed = await flight.landed
+        flights.shift()
+        inFlight -= flight.characters
+        at += 1
+        tries = 0
+        suspicion = undefined
+        yield { work, durationMs: performance.now() - begunMs, ...landed }
+      } catch (error) {
+        if (!(error instanceof Suspicion) || tries === mostExactTries) throw error
+        await Promise.allSettled(flights.map(({ landed }) => landed))
+        flights.length = 0
+        inFlight = 0
+        sent = at
+        tries += 1
+        suspicion = error.joined(suspicion)
+        await giveUp(on)
+      }
     }
   } finally {
     await Promise.allSettled(flights.map(({ landed }) => landed))
   }
 }
 
+/** A file that does something else each time may raise other suspicions; not for ever. */
+const mostExactTries = 3
+
+/**
+ * Ends a transaction that has failed, and lets the server send the figures of what it has rolled
+ * back: else they would be among those of the next.
+ */
+export async function giveUp(on: Session): Promise<void> {
+  await on.execute('rollback')
+  if (serverMajor(on) >= 15) {
+    await on.execute('select pg_catalog.pg_stat_force_next_flush()')
+  } else {
+    await sleep(oldServersSendAfterMs)
+    await on.execute('select 1')
+  }
+}
+
+/** PostgreSQL 14 sends figures at the end of a message, if it has not within half a second. */
+const oldServersSendAfterMs = 600
+
+type Landed = Pick<Applied, 'warnings' | 'report'>
+
 /**
  * Runs a text and writes its ledger rows in one transaction, which is one message: any error drops
  * everything behind it, so COMMIT is reached only behind all the rest. In messages of their own, a
  * cancel that lands on BEGIN would let the text run in autocommit.
  */
-async function apply(on: Session, work: Work, terms: Terms): Promise<number> {
+async function apply(
+  on: Session,
+  work: Work,
+  terms: Terms,
+  suspicion: Suspicion | undefined,
+): Promise<Landed> {
   const borrowed = terms.pooler === 'allow' ? await borrow(on) : undefined
-  const { prefix, suffix } = envelope(work, terms, serverMajor(on), borrowed)
+  const { prefix, suffix } = envelope(work, terms, serverMajor(on), borrowed, suspicion?.exact)
   try {
-    const { tags, status, warnings } = await on.execute(prefix + work.text + suffix, Infinity)
-    if (tags.at(-1) === 'COMMIT' && status === 'I') return warnings
+    const message = prefix + work.text + suffix
+    const { tags, status, warnings, told } = await on.execute(message, Infinity, toldColumn)
+    if (tags.at(-1) === 'COMMIT' && status === 'I') return { warnings, report: readReport(told) }
     throw new Failure(
       'LEDGER_DAMAGED',
       `${work.file} ended with ${tags.at(-1)} in state ${status}, not with COMMIT`,
     )
   } catch (error) {
+    if (suspicion && error instanceof ServerError && error.sqlState === guardStates.unreadable)
+      throw unreadable(suspicion)
     throw explain(error, work, terms, prefix, on)
   }
 }
@@ -101,6 +158,9 @@ function explain(error: unknown, work: Work, terms: Terms, prefix: string, on: S
     case ledgerStates.lockTaken:
     case ledgerStates.alreadyApplied:
       return new Failure('LEDGER_MOVED', `${work.file}: ${said}`)
+    case guardStates.suspected:
+    case guardStates.violated:
+      return readVerdict(work.file, error.verdict, terms.guardTables)
     case ledgerStates.rowGone:
     case ledgerStates.notFinished:
       return new Failure(
@@ -153,10 +213,15 @@ function whereAndWhat(
   // The error is in what stands behind the text: something in the text reaches that far.
   const isBehind = at >= length(text)
   const what = isBehind
-    ? `the file ends inside an open quote, parenthesis or statement (${sqlState})`
+    ? ledgerGone.has(sqlState)
+      ? `the file takes the ledger away (${sqlState})`
+      : `the file ends inside an open quote, parenthesis or statement (${sqlState})`
     : said
   return `:${line}:${column} ${what}`
 }
+
+/** 3F000 schema, 42P01 table, 42883 function: what our own statements behind the text lack. */
+const ledgerGone = new Set(['3F000', '42P01', '42883'])
 
 function ignore(): void {
   // Told to whoever awaits it; behind a failure nobody does.

@@ -1,9 +1,14 @@
+import type { Allowance } from '../files/allowance.ts'
 import type { Migration } from '../files/folder.ts'
+import type { TablePattern } from '../files/table-name.ts'
 import { giveBack, type Borrowed } from './borrowed.ts'
+import { functionsInside } from './guard-functions.ts'
+import { closing, keeping, opening } from './guard.ts'
 import { ledgerStates } from './ledger-format.ts'
 import type { Pooler } from './pooler.ts'
-import { identifier, literal } from './quote.ts'
+import { identifier, inDollars, literal } from './quote.ts'
 import { sessionSettings, startSettings } from './settings.ts'
+import type { Exact } from './verdict.ts'
 
 /** A transaction to run: a text, and the ledger rows that it earns. */
 export interface Work {
@@ -16,6 +21,8 @@ export interface Work {
   /** Id of the row before the first that is earned, 0 for none. */
   readonly head: number
   readonly over: readonly number[]
+  /** What it may do to guarded tables. */
+  readonly allowances: readonly Allowance[]
 }
 
 /** What is the same for all work of a run. */
@@ -28,6 +35,7 @@ export interface Terms {
   readonly pooler: Pooler
   readonly lockTimeoutMs: number
   readonly statementTimeoutMs: number
+  readonly guardTables: readonly TablePattern[]
 }
 
 /**
@@ -37,36 +45,46 @@ export interface Terms {
  * first statement of it runs, with the settings of that moment.
  *
  * @param borrowed - the session, whose transaction has been begun already
+ * @param exact - what must be told exactly: the rows that an earlier try may have lost
  */
 export function envelope(
   work: Work,
   terms: Terms,
   major: number,
   borrowed?: Borrowed,
+  exact?: Exact,
 ): { prefix: string; suffix: string } {
   const ledger = identifier(terms.schema)
   const care =
     borrowed === undefined ? careForOwned(terms, major) : careForBorrowed(borrowed, terms, major)
   const first = work.head + 1
   const last = work.head + work.earns.length
-  const opens = work.earns.map((file, index) => openCall(file, work.head + index, work, terms))
+  const opens = work.earns.map((file, index) => {
+    const guard = index === work.earns.length - 1 ? opening(terms.guardTables, work.allowances) : []
+    return openCall(file, work.head + index, work, terms, guard)
+  })
   const prefix = [
     `/* lockstep ${work.file} */${care.begin}${care.reset}${care.before}`,
     `SET LOCAL lock_timeout=${terms.lockTimeoutMs};SET LOCAL statement_timeout=${terms.statementTimeoutMs};`,
     ...opens,
+    exact === undefined ? '' : keeping(ledger, exact),
     // A cursor WITH HOLD is filled at COMMIT. Ours is closed before our own COMMIT, so it is filled
     // only if the file says COMMIT itself, and then it raises: nothing is kept.
     `DECLARE lockstep_guard CURSOR WITH HOLD FOR SELECT ${ledger}.held();\n`,
   ].join('')
   const suffix = [
     // Deferred constraints and their triggers now, where an error can still be told by its place.
-    `\n;SET CONSTRAINTS ALL IMMEDIATE;CLOSE ALL;${care.behind}${care.reset}`,
+    `\n;SET CONSTRAINTS ALL IMMEDIATE;${care.behind}${care.reset}`,
     'SET LOCAL search_path=pg_catalog,pg_temp;',
-    `SELECT ${ledger}.close(${first},${last});`,
+    `SELECT ${ledger}.close(${first},${last},true,${terms.guardTables.length > 0}${closing(exact)});CLOSE ALL;`,
     // A file could have replaced the function: the rows are asked, too. Dollar quotes, since a quote
     // of ours would close one that the file has left open.
-    `SELECT (CASE pg_catalog.count(*) WHEN ${work.earns.length} THEN $lockstep$1$lockstep$ ELSE $lockstep$${ledgerStates.notFinished}$lockstep$ END)::pg_catalog.int4`,
-    ` FROM ${ledger}.ledger WHERE id BETWEEN ${first} AND ${last} AND finished IS NOT NULL;${care.leave}COMMIT`,
+    `SELECT (CASE pg_catalog.count(*) WHEN ${work.earns.length} THEN $lockstep$1$lockstep$ ELSE $lockstep$${ledgerStates.notFinished}$lockstep$ END)::pg_catalog.int4,`,
+    told(last),
+    ` FROM ${ledger}.ledger WHERE id BETWEEN ${first} AND ${last} AND finished IS NOT NULL${functionsAreOurs(terms.schema)};`,
+    // Else the figures of this file would be among those of the next.
+    major >= 15 ? 'SELECT pg_catalog.pg_stat_force_next_flush();' : '',
+    `${care.leave}COMMIT`,
   ].join('')
   return { prefix, suffix }
 }
@@ -114,7 +132,33 @@ function careForBorrowed(borrowed: Borrowed, { application }: Terms, major: numb
   }
 }
 
-function openCall(file: Migration, previous: number, work: Work, terms: Terms): string {
+/** The name of the column in which the transaction tells what it did. */
+export const toldColumn = 'lockstep_told'
+
+function told(last: number): string {
+  const of = (value: string): string => `pg_catalog.max(CASE id WHEN ${last} THEN ${value} END)`
+  return [
+    `pg_catalog.json_build_object($lockstep$effects$lockstep$,${of('effects::pg_catalog.text')}`,
+    `$lockstep$guard$lockstep$,${of('guard::pg_catalog.text')}`,
+    `$lockstep$ms$lockstep$,${of('extract(epoch from finished-started)*1000')}) AS ${toldColumn}`,
+  ].join(',')
+}
+
+/** What changes a function leaves a row of this very transaction, or of one inside it. */
+function functionsAreOurs(schema: string): string {
+  const names = inDollars(`{${functionsInside}}`)
+  return ` AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.proname=ANY(${names}::pg_catalog.name[])
+AND p.pronamespace=(SELECT oid FROM pg_catalog.pg_namespace WHERE nspname=${inDollars(schema)})
+AND pg_catalog.age(p.xmin)<=0)`
+}
+
+function openCall(
+  file: Migration,
+  previous: number,
+  work: Work,
+  terms: Terms,
+  guard: readonly string[],
+): string {
   const values = [
     `(${terms.lockKey})::pg_catalog.int8`,
     previous + 1,
@@ -128,6 +172,7 @@ function openCall(file: Migration, previous: number, work: Work, terms: Terms): 
     'null',
     literal(`{${work.over.join(',')}}`),
     literal(terms.run),
+    ...guard,
   ]
   return `SELECT ${identifier(terms.schema)}.open(${values.join(',')});`
 }

@@ -1,3 +1,5 @@
+import { guardFunctions } from './guard-functions.ts'
+import { guardStates } from './guard-states.ts'
 import { identifier, literal } from './quote.ts'
 
 /**
@@ -79,8 +81,12 @@ function ledgerFunctions(schema: string): string[] {
     `create or replace function ${s}.open(
       lock_key bigint, new_id bigint, new_previous bigint, new_version numeric, new_name text,
       new_checksum text, new_meanings text[], new_kind text, new_how text, new_breaks_before numeric,
-      new_over bigint[], new_run text
+      new_over bigint[], new_run text,
+      guarded oid[] default null, spaces text[] default null, allowances jsonb default null
     ) returns void language plpgsql ${own} as $$
+    declare
+      look refcursor := 'lockstep_before';
+      earlier jsonb;
     begin
       if not pg_try_advisory_xact_lock(lock_key) then
         ${raise(ledgerStates.lockTaken, 'another session holds the lock')};
@@ -96,15 +102,59 @@ function ledgerFunctions(schema: string): string[] {
         new_version, new_name, new_checksum, new_meanings, new_kind, new_how, new_breaks_before,
         new_over, new_run
       );
+      if guarded is not null then
+        -- PostgreSQL 14 keeps figures for half a second before it sends them, and adds to them.
+        if current_setting('server_version_num')::int < 150000 then
+          select jsonb_object_agg(oid, jsonb_build_array(
+            pg_stat_get_xact_tuples_inserted(oid), pg_stat_get_xact_tuples_updated(oid),
+            pg_stat_get_xact_tuples_deleted(oid))) into earlier
+          from (
+            select distinct (touched ->> 'oid')::oid as oid
+            from ${s}.ledger, jsonb_array_elements(effects -> 'tables') as touched
+            where id > new_id - 100 and finished > clock_timestamp() - interval '5 s'
+          ) as recent;
+        end if;
+        open look for select ${s}.before(guarded, spaces, allowances, earlier);
+      end if;
     end $$`,
     // The rows must still be this transaction's own: a COMMIT in the file would have made them another's.
-    `create or replace function ${s}.close(first_id bigint, last_id bigint)
-    returns void language plpgsql ${own} as $$
+    `create or replace function ${s}.close(
+      first_id bigint, last_id bigint, looks boolean default false, guards boolean default false,
+      exact oid[] default null
+    ) returns void language plpgsql ${own} as $$
     declare
+      look refcursor := 'lockstep_before';
+      seen jsonb;
+      did jsonb;
+      verdict jsonb;
       closed bigint;
     begin
+      if looks then
+        begin
+          fetch look into seen;
+        exception when invalid_cursor_name then
+          -- The file has closed it. The effects are told without what was there before.
+          if guards then
+            ${raise(guardStates.violated, 'the file closes all cursors')};
+          end if;
+        end;
+      end if;
+      if jsonb_array_length(seen -> 0) > 0 then
+        did := ${s}.effects(seen);
+        if jsonb_path_exists(seen, '$[0][*][8] ? (@ != null)') then
+          verdict := ${s}.judge(seen, exact);
+          if verdict -> 'suspects' <> '[]' then
+            ${raise(guardStates.suspected, 'rows of a guarded table may be lost', 'verdict::text')};
+          elsif verdict -> 'violations' <> '[]' then
+            ${raise(guardStates.violated, 'a guarded table would lose', 'verdict::text')};
+          end if;
+          verdict := nullif(verdict -> 'allowed', '[]');
+        end if;
+      end if;
       update ${s}.ledger
-      set finished = clock_timestamp()
+      set finished = clock_timestamp(),
+        effects = case when id = last_id then did end,
+        guard = case when id = last_id then verdict end
       where id between first_id and last_id
         and finished is null
         and xmin = pg_current_xact_id()::xid;
@@ -118,6 +168,7 @@ function ledgerFunctions(schema: string): string[] {
     begin
       ${raise(ledgerStates.transactionEnded, 'the file ends its transaction itself')};
     end $$`,
+    ...guardFunctions(schema, own),
     `create or replace function ${s}.format() returns text language sql immutable as $$
       select ${literal(`${ledgerFormat.major}.${ledgerFormat.minor}`)}::text
     $$`,
@@ -133,6 +184,7 @@ export function fence(lockKey: bigint): string {
   end $$`
 }
 
-function raise(state: string, message: string): string {
-  return `raise exception using errcode = ${literal(state)}, message = ${literal(message)}`
+function raise(state: string, message: string, detail?: string): string {
+  const more = detail === undefined ? '' : `, detail = ${detail}`
+  return `raise exception using errcode = ${literal(state)}, message = ${literal(message)}${more}`
 }

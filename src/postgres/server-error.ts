@@ -1,4 +1,5 @@
 import { Failure, type FailureCode } from '../errors.ts'
+import { guardStates } from './guard-states.ts'
 import { ledgerStates } from './ledger-format.ts'
 
 /**
@@ -15,12 +16,15 @@ export class ServerError extends Failure {
   readonly position: number | undefined
   /** The table that the error is about, as `schema.table`, where the server says it. */
   readonly table: string | undefined
+  /** The verdict of the guard, as JSON: names and numbers only. No other detail is taken over. */
+  readonly verdict: string | undefined
 
   constructor(
     sqlState: string,
     primary: string,
     position: number | undefined,
     table: string | undefined,
+    detail?: string,
   ) {
     const said = `${shown(sqlState, primary)} (${sqlState})`
     super(
@@ -34,6 +38,8 @@ export class ServerError extends Failure {
     this.said = said
     this.position = position
     this.table = table
+    const isOfGuard = sqlState === guardStates.suspected || sqlState === guardStates.violated
+    this.verdict = isOfGuard ? detail : undefined
   }
 }
 

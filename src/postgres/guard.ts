@@ -1,0 +1,40 @@
+import type { Allowance } from '../files/allowance.ts'
+import { sqlName, type TablePattern } from '../files/table-name.ts'
+import { inDollars, literal } from './quote.ts'
+import type { Exact } from './verdict.ts'
+
+/**
+ * The arguments of `open` that say what is guarded and what the file may do. Names are resolved
+ * here, outside of the function, whose search_path is its own.
+ */
+export function opening(
+  tables: readonly TablePattern[],
+  allowances: readonly Allowance[],
+): string[] {
+  const named = tables.filter(({ isAll }) => !isAll).map((table) => toOid(table))
+  const spaces = tables.filter(({ isAll }) => isAll).map(({ schema }) => literal(schema ?? '*'))
+  const allowed = allowances.map(({ words, atMost, table }) => {
+    const bound = atMost === undefined ? '' : `,'atMost',${atMost}`
+    return `pg_catalog.json_build_object('words','{${words.join(',')}}'::pg_catalog.text[],'on',${toOid(table)}${bound})`
+  })
+  const list = `pg_catalog.json_build_array(${allowed.join(',')})`
+  return [
+    `ARRAY[${named.join(',')}]::pg_catalog.oid[]`,
+    `ARRAY[${spaces.join(',')}]::pg_catalog.text[]`,
+    allowed.length === 0 ? `'[]'` : `${list}::pg_catalog.jsonb`,
+  ]
+}
+
+/** What keeps the keys, before the text of the file. */
+export function keeping(ledger: string, { roots, refilled, mode }: Exact): string {
+  return `SELECT ${ledger}.keep('{${roots.join(',')}}','{${refilled.join(',')}}',${literal(mode)});`
+}
+
+/** The argument of `close` that lets the kept keys decide. */
+export function closing(exact: Exact | undefined): string {
+  return exact === undefined ? '' : `,${inDollars(`{${exact.roots.join(',')}}`)}`
+}
+
+function toOid(table: TablePattern | Allowance['table']): string {
+  return `pg_catalog.to_regclass(${literal(sqlName(table))})::pg_catalog.oid`
+}
