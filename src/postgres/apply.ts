@@ -161,6 +161,7 @@ function explain(error: unknown, work: Work, terms: Terms, prefix: string, on: S
     case guardStates.suspected:
     case guardStates.violated:
       return readVerdict(work.file, error.verdict, terms.guardTables)
+    case guardStates.changed:
     case ledgerStates.rowGone:
     case ledgerStates.notFinished:
       return new Failure(

@@ -41,10 +41,10 @@ export async function resolve(
   const rows = await on
     .query<Row>(`
       select wanted.index as wanted, c.oid::text as oid, format('%I.%I', n.nspname, c.relname) as "table",
-        c.relkind::text as kind, (
-          select sum(nullif(part.reltuples, -1)) from pg_catalog.pg_class part
-          where part.oid = c.oid or part.oid in (select relid from pg_catalog.pg_partition_tree(c.oid))
-        )::pg_catalog.float8 as estimate
+        c.relkind::text as kind, (case c.relkind when 'p' then (
+          select sum(nullif(part.reltuples, -1))
+          from pg_catalog.pg_partition_tree(c.oid) tree join pg_catalog.pg_class part on part.oid = tree.relid
+        ) else nullif(c.reltuples, -1) end)::pg_catalog.float8 as estimate
       from (values ${wanted.join(', ')}) as wanted (index, name, space)
         join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(wanted.name)
           or c.relkind in ('r', 'p') and not c.relispartition and wanted.space is not null

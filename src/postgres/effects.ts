@@ -22,12 +22,10 @@ type StoredEffects = Partial<Omit<Effects, 'transactionMs' | 'tables'>> & {
   readonly tables?: readonly (TableEffect & { readonly oid: number })[]
 }
 
-/** @param told - JSON within JSON: the value of the column in which it stands */
+/** @param told - the value of the column in which it stands */
 export function readReport(told: unknown): Report {
-  const { effects, guard, ms }: { effects: string; guard: string; ms: number } = JSON.parse(
-    JSON.stringify(told),
-  )
-  return reportOf({ effects: JSON.parse(effects), guard: JSON.parse(guard), ms })
+  const nothing: Told = { effects: null, guard: null, ms: 0 }
+  return reportOf(JSON.parse(JSON.stringify(told ?? nothing)))
 }
 
 /** What every row of the ledger tells, by the name of the file. */

@@ -2,7 +2,6 @@ import type { Allowance } from '../files/allowance.ts'
 import type { Migration } from '../files/folder.ts'
 import type { TablePattern } from '../files/table-name.ts'
 import { giveBack, type Borrowed } from './borrowed.ts'
-import { functionsInside } from './guard-functions.ts'
 import { closing, keeping, opening } from './guard.ts'
 import { ledgerStates } from './ledger-format.ts'
 import type { Pooler } from './pooler.ts'
@@ -76,12 +75,11 @@ export function envelope(
     // Deferred constraints and their triggers now, where an error can still be told by its place.
     `\n;SET CONSTRAINTS ALL IMMEDIATE;${care.behind}${care.reset}`,
     'SET LOCAL search_path=pg_catalog,pg_temp;',
-    `SELECT ${ledger}.close(${first},${last},true,${terms.guardTables.length > 0}${closing(exact)});CLOSE ALL;`,
+    `SELECT ${ledger}.close(${first},${last},${terms.guardTables.length > 0}${closing(exact)}) AS ${toldColumn};CLOSE ALL;`,
     // A file could have replaced the function: the rows are asked, too. Dollar quotes, since a quote
     // of ours would close one that the file has left open.
-    `SELECT (CASE pg_catalog.count(*) WHEN ${work.earns.length} THEN $lockstep$1$lockstep$ ELSE $lockstep$${ledgerStates.notFinished}$lockstep$ END)::pg_catalog.int4,`,
-    told(last),
-    ` FROM ${ledger}.ledger WHERE id BETWEEN ${first} AND ${last} AND finished IS NOT NULL${functionsAreOurs(terms.schema)};`,
+    `SELECT (CASE pg_catalog.count(*) WHEN ${work.earns.length} THEN $lockstep$1$lockstep$ ELSE $lockstep$${ledgerStates.notFinished}$lockstep$ END)::pg_catalog.int4`,
+    ` FROM ${ledger}.ledger WHERE id BETWEEN ${first} AND ${last} AND finished IS NOT NULL${closeIsOurs(terms.schema)};`,
     // Else the figures of this file would be among those of the next.
     major >= 15 ? 'SELECT pg_catalog.pg_stat_force_next_flush();' : '',
     `${care.leave}COMMIT`,
@@ -135,21 +133,10 @@ function careForBorrowed(borrowed: Borrowed, { application }: Terms, major: numb
 /** The name of the column in which the transaction tells what it did. */
 export const toldColumn = 'lockstep_told'
 
-function told(last: number): string {
-  const of = (value: string): string => `pg_catalog.max(CASE id WHEN ${last} THEN ${value} END)`
-  return [
-    `pg_catalog.json_build_object($lockstep$effects$lockstep$,${of('effects::pg_catalog.text')}`,
-    `$lockstep$guard$lockstep$,${of('guard::pg_catalog.text')}`,
-    `$lockstep$ms$lockstep$,${of('extract(epoch from finished-started)*1000')}) AS ${toldColumn}`,
-  ].join(',')
-}
-
 /** What changes a function leaves a row of this very transaction, or of one inside it. */
-function functionsAreOurs(schema: string): string {
-  const names = inDollars(`{${functionsInside}}`)
-  return ` AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.proname=ANY(${names}::pg_catalog.name[])
-AND p.pronamespace=(SELECT oid FROM pg_catalog.pg_namespace WHERE nspname=${inDollars(schema)})
-AND pg_catalog.age(p.xmin)<=0)`
+function closeIsOurs(schema: string): string {
+  const name = inDollars(`${identifier(schema)}.close`)
+  return ` AND (SELECT pg_catalog.age(xmin) FROM pg_catalog.pg_proc WHERE oid=${name}::pg_catalog.regproc)>0`
 }
 
 function openCall(

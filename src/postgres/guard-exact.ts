@@ -38,7 +38,7 @@ export function keepFunction(s: string, schema: string, own: string): string {
         from pg_attribute where attrelid = root and attnum > 0 and not attisdropped;
         execute format(
           'create unlogged table %I.%I as select %s%s from %s as t', ${literal(schema)}, 'kept_' || root, keys,
-          case when root = any (refilled) then
+          case when root = any (refilled) and keys is not null then
             format(', hashtextextended(row(%s)::text, 0) as h%s', whole, last_column) else '' end,
           root::regclass);
       end loop;
@@ -86,7 +86,7 @@ export function lostFunction(s: string, schema: string, own: string): string {
         string_agg(was, ', ' order by attnum) filter (where not cuts),
         string_agg(is_now, ', ' order by attnum) filter (where not cuts)
       into all_keys, found_keys, keys, now_keys, rest, now_rest from columns;
-      if found_keys < all_keys then
+      if keys is null or found_keys < all_keys then
         return null;
       end if;
       if rest is distinct from keys and rest is not null then

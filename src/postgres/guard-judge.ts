@@ -16,6 +16,7 @@ export function judgeFunction(s: string, schema: string, own: string): string {
       permitted boolean;
       bound bigint;
       decided boolean;
+      is_exact boolean;
       result jsonb := '{"allowed": [], "violations": [], "suspects": []}';
       verdict text;
       root_oid oid;
@@ -76,12 +77,17 @@ export function judgeFunction(s: string, schema: string, own: string): string {
         from findings f group by f.root, f.what order by f.root, f.what
       loop
         decided := found.root = any (exact);
+        is_exact := false;
         if found.what in ('delete', 'truncate') and decided then
           if not lost_rows ? found.root::text then
             lost_rows := lost_rows || jsonb_build_object(found.root, ${s}.lost(found.root, ${s}.is_refilled(found.rewritten)));
           end if;
-          found.rows := (lost_rows ->> found.root::text)::bigint;
-          continue when found.rows = 0;
+          -- Null where the key is gone: then the counters must do, and it is not exact.
+          is_exact := lost_rows ->> found.root::text is not null;
+          if is_exact then
+            found.rows := (lost_rows ->> found.root::text)::bigint;
+            continue when found.rows = 0;
+          end if;
         end if;
         select count(*) > 0, case when bool_and(a ? 'atMost') then max((a ->> 'atMost')::bigint) end
         into permitted, bound
@@ -113,7 +119,7 @@ export function judgeFunction(s: string, schema: string, own: string): string {
         end if;
         result := jsonb_set(result, array[verdict], (result -> verdict) || jsonb_strip_nulls(jsonb_build_object(
           'oid', found.root::bigint, 'table', found.name, 'what', found.what, 'rows', found.rows,
-          'columns', found.columns, 'parts', found.parts, 'cascadeFrom', cascade_from, 'isExact', decided,
+          'columns', found.columns, 'parts', found.parts, 'cascadeFrom', cascade_from, 'isExact', is_exact,
           'hasKey', ${s}.key(found.root) is not null, 'isOwn', ${s}.is_own(found.root), 'level', found.level)));
       end loop;
       foreach root_oid in array coalesce(exact, '{}') loop

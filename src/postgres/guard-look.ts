@@ -1,3 +1,4 @@
+import { guardStates } from './guard-states.ts'
 import { literal } from './quote.ts'
 
 /** Effects of a file name so many tables, and so many indexes; the rest is counted. */
@@ -25,73 +26,186 @@ const levelOfMode = lockModes
   .join(' ')
 
 /**
- * What was touched, as it was before the file. `open` opens a cursor over it, `close` fetches: only
- * then it runs, over the locks of that moment and the catalogs of the cursor's own snapshot. So it
- * costs nothing to remember, and what a file dropped has still a name.
+ * What the transaction has touched, as it was before the file: by the locks that it holds, since
+ * without one above ROW SHARE nothing happened to a table, a savepoint that is rolled back gives its
+ * locks back, and the number of tables costs nothing.
+ *
+ * `open` opens a cursor for it, `close` fetches from it: only then it runs, over the locks of that
+ * moment and the catalogs of the cursor's own snapshot. So nothing need be remembered, and what a
+ * file has dropped still has a name. The cursor also carries what `open` was told, out of reach of
+ * the file.
  */
-export function beforeFunction(s: string, schema: string, own: string): string {
+export function touchedBefore(schema: string): string {
+  const own = literal(schema)
   const isGuardedSpace = `(n.nspname = any (spaces) or '*' = any (spaces) and n.nspname !~ '^pg_'
-          and n.nspname not in ('information_schema', ${literal(schema)}))`
-  return `create or replace function ${s}.before(guarded oid[], spaces text[], allowances jsonb, earlier jsonb)
-    returns jsonb language plpgsql stable ${own} as $$
-    declare
-      guards boolean := cardinality(guarded) > 0 or cardinality(spaces) > 0;
-      renames boolean;
-      relations jsonb;
-      more jsonb;
-    begin
-      with held as materialized (
+      and n.nspname not in ('information_schema', ${own}))`
+  return `
+    select held.oid, held.level, n.nspname as space, c.relname as name, c.relkind as kind,
+      c.relfilenode as file, c.relpersistence as persistence,
+      c.relpages > 0 or c.reltuples > 0 as had_rows,
+      case when c.relkind in ${tables} then (
+        -- The uppermost guarded table of the tree: rows may move below it.
+        with recursive up (oid, depth) as (
+          select c.oid, 0
+          union all
+          select i.inhparent, up.depth + 1 from up join pg_inherits i on i.inhrelid = up.oid
+          where up.depth < 100
+        )
+        select up.oid
+        from up join pg_class p on p.oid = up.oid join pg_namespace n on n.oid = p.relnamespace
+        where up.oid = any (guarded) or ${isGuardedSpace}
+          or n.nspname = ${own} and p.relname in ('ledger', 'run', 'step')
+            and (held.level > 1 or pg_stat_get_xact_tuples_deleted(p.oid) > 0)
+        order by up.depth desc limit 1
+      ) end as root,
+      -- Only with a stronger lock a column can have gone.
+      case when guards and held.level > 1 and c.relkind in ${tables} then (
+        select jsonb_object_agg(a.attnum, jsonb_build_array(a.attname, a.atttypid, a.atttypmod))
+        from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+      ) end as columns,
+      -- A schema that gets another name locks none of its tables.
+      case when guards and held.oid = 'pg_namespace'::regclass then (
+        select jsonb_agg(jsonb_build_array(
+          c.oid, 0, n.nspname, c.relname, c.relkind, c.relfilenode, c.relpersistence, c.oid, null))
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where c.relkind in ${tables} and (c.oid = any (guarded) or ${isGuardedSpace})
+      ) end as in_schemas,
+      allowances, earlier
+    from (
         select relation as oid, max(case mode ${levelOfMode} end) as level
         from pg_lock_status()
-        where pid = pg_backend_pid() and locktype = 'relation'
+        where locktype = 'relation' and pid = pg_backend_pid()
           and (relation >= 16384 or relation = 'pg_namespace'::regclass)
         group by relation
-      )
-      select bool_or(held.oid < 16384),
-        jsonb_agg(jsonb_build_array(
-          held.oid, held.level, n.nspname, c.relname, c.relkind, c.relfilenode, c.relpersistence,
-          c.relpages > 0 or c.reltuples > 0, root.oid,
-          case when root.oid is not null then (
-            select jsonb_object_agg(a.attnum, jsonb_build_array(a.attname, a.atttypid, a.atttypmod))
-            from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) end
-        )) filter (where held.oid >= 16384)
-      into renames, relations
-      from held
-        left join pg_class c on c.oid = held.oid
-        left join pg_namespace n on n.oid = c.relnamespace
-        left join lateral (
-          -- The uppermost guarded table of the tree: rows may move below it.
-          with recursive up (oid, depth) as (
-            select c.oid, 0
-            union all
-            select i.inhparent, up.depth + 1 from up join pg_inherits i on i.inhrelid = up.oid
-            where up.depth < 100
-          )
-          select up.oid
-          from up join pg_class p on p.oid = up.oid join pg_namespace n on n.oid = p.relnamespace
-          where up.oid = any (guarded) or ${isGuardedSpace}
-            or n.nspname = ${literal(schema)} and p.relname in ('ledger', 'run', 'step')
-              and (held.level > 1 or pg_stat_get_xact_tuples_deleted(p.oid) > 0)
-          order by up.depth desc limit 1
-        ) root on c.relkind in ${tables} and (guards or n.nspname = ${literal(schema)})
-      where held.level > 0;
-      -- A schema that gets another name locks no table.
-      if guards and renames then
-        select jsonb_agg(jsonb_build_array(
-          c.oid, 0, n.nspname, c.relname, c.relkind, c.relfilenode, c.relpersistence, null, c.oid, null
-        )) into more
-        from pg_class c join pg_namespace n on n.oid = c.relnamespace
-        where c.relkind in ${tables} and (c.oid = any (guarded) or ${isGuardedSpace});
-      end if;
-      return jsonb_build_array(coalesce(relations, '[]') || coalesce(more, '[]'), allowances, earlier);
-    end $$`
+      ) as held
+      left join pg_class c on c.oid = held.oid
+      left join pg_namespace n on n.oid = c.relnamespace
+    where held.level > 0`
 }
 
-/** The columns of what `before` tells, and the same now. */
+/** Variables of `close` that the look needs. */
+export const lookVariables = `
+      look refcursor := 'lockstep_before';
+      has_look boolean;
+      was record;
+      is_now record;
+      is_there boolean;
+      kind "char";
+      change text;
+      name text;
+      inserted bigint;
+      updated bigint;
+      deleted bigint;
+      some_tables jsonb := '[]';
+      some_indexes jsonb := '[]';
+      more_tables int := 0;
+      more_indexes int := 0;
+      guarded jsonb := '[]';
+      allowances jsonb;
+      earlier jsonb;
+      is_suspicious boolean := false;
+      did jsonb;
+      verdict jsonb;`
+
+/** Fetches what was touched, tells the effects, and asks the judge where a guarded table looks suspicious. */
+export function lookBack(s: string, schema: string): string {
+  const own = literal(schema)
+  return `
+      has_look := exists (select from pg_cursor() as c where c.name = 'lockstep_before');
+      if guards and not has_look then
+        -- The file has closed it: nobody can look back.
+        raise exception using errcode = ${literal(guardStates.violated)}, message = 'the file closes all cursors';
+      end if;
+      while has_look loop
+        fetch look into was;
+        exit when not found;
+        -- Of an index only what DDL does is told; the ledger's own relations are our own work.
+        continue when was.kind in ('i', 'I') and was.level < ${lockModes.length}
+          or was.space = ${own} and was.root is null;
+        allowances := was.allowances;
+        earlier := was.earlier;
+        if was.in_schemas is not null then
+          guarded := guarded || was.in_schemas;
+          is_suspicious := true;
+        end if;
+        continue when was.oid < 16384;
+        select n.nspname as space, c.relname as name, c.relkind as kind, c.relfilenode as file,
+          c.relpersistence as persistence
+        into is_now from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = was.oid;
+        is_there := found;
+        kind := coalesce(is_now.kind, was.kind);
+        continue when kind is null or kind not in ('r', 'p', 'm', 'f', 'i', 'I')
+          or coalesce(is_now.persistence, was.persistence) = 't' or coalesce(is_now.space, was.space) in ('pg_toast', ${own})
+            and was.root is null;
+        name := format('%I.%I', coalesce(is_now.space, was.space), coalesce(is_now.name, was.name));
+        change := case when was.kind is null then 'created' when not is_there then 'dropped'
+          when was.file <> is_now.file then
+            case when was.had_rows and pg_relation_size(was.oid) = 0 then 'truncated' else 'rewritten' end end;
+        if kind in ('i', 'I') then
+          if change is not null and jsonb_array_length(some_indexes) < ${mostNamed} then
+            some_indexes := some_indexes || jsonb_build_object('index', name, 'change', change);
+          elsif change is not null then
+            more_indexes := more_indexes + 1;
+          end if;
+          continue;
+        end if;
+        inserted := nullif(greatest(0, pg_stat_get_xact_tuples_inserted(was.oid)
+          - coalesce((earlier -> was.oid::text ->> 0)::bigint, 0)), 0);
+        updated := nullif(greatest(0, pg_stat_get_xact_tuples_updated(was.oid)
+          - coalesce((earlier -> was.oid::text ->> 1)::bigint, 0)), 0);
+        deleted := nullif(greatest(0, pg_stat_get_xact_tuples_deleted(was.oid)
+          - coalesce((earlier -> was.oid::text ->> 2)::bigint, 0)), 0);
+        if was.root is not null then
+          guarded := guarded || jsonb_build_array(jsonb_build_array(was.oid, was.level, was.space, was.name,
+            was.kind, was.file, was.persistence, was.root, was.columns));
+          is_suspicious := is_suspicious or deleted > 0 or not is_there or was.file <> is_now.file
+            or was.level > 1 and (was.oid <> was.root or was.kind <> is_now.kind or was.name <> is_now.name
+              or was.space <> is_now.space or was.persistence <> is_now.persistence
+              or exists (
+                select from jsonb_object_keys(was.columns) as c (number)
+                where not exists (
+                  select from pg_attribute a
+                  where a.attrelid = was.oid and a.attnum = c.number::int and not a.attisdropped)));
+        end if;
+        if was.space = ${own} or change is null and was.level = 1 and coalesce(inserted, updated, deleted) is null then
+          continue;
+        elsif jsonb_array_length(some_tables) >= ${mostNamed} and deleted is null then
+          more_tables := more_tables + 1;
+        else
+          some_tables := some_tables || jsonb_strip_nulls(jsonb_build_object(
+            'table', name, 'oid', was.oid::bigint, 'change', change,
+            'lock', case when was.kind is not null then (${literal(`{${lockModes.join(',')}}`)}::text[])[was.level] end,
+            'inserted', inserted, 'updated', updated, 'deleted', deleted, 'root', was.root::bigint));
+        end if;
+      end loop;
+      if is_suspicious then
+        if exists (
+          select from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+          where n.nspname = ${own} and p.proname in ('judge', 'is_own', 'key', 'keep', 'is_refilled', 'lost')
+            and age(p.xmin) <= 0
+        ) then
+          raise exception using errcode = ${literal(guardStates.changed)}, message = 'the file changes a function of the ledger';
+        end if;
+        verdict := ${s}.judge(jsonb_build_array(guarded, allowances, earlier), exact);
+        if verdict -> 'suspects' <> '[]' then
+          raise exception using errcode = ${literal(guardStates.suspected)},
+            message = 'rows of a guarded table may be lost', detail = verdict::text;
+        elsif verdict -> 'violations' <> '[]' then
+          raise exception using errcode = ${literal(guardStates.violated)},
+            message = 'a guarded table would lose', detail = verdict::text;
+        end if;
+        verdict := nullif(verdict -> 'allowed', '[]');
+      end if;
+      did := nullif(jsonb_strip_nulls(jsonb_build_object(
+        'tables', nullif(some_tables, '[]'), 'moreTables', nullif(more_tables, 0),
+        'indexes', nullif(some_indexes, '[]'), 'moreIndexes', nullif(more_indexes, 0))), '{}');`
+}
+
+/** The columns of what was touched before, and the same now. */
 export const wasAndIs = `(
       select (r ->> 0)::oid as oid, (r ->> 1)::int as level, r ->> 2 as space_was, r ->> 3 as name_was,
         r ->> 4 as kind_was, (r ->> 5)::oid as file_was, r ->> 6 as persistence_was,
-        (r ->> 7)::boolean as had_rows, (r ->> 8)::oid as root, nullif(r -> 9, 'null') as columns_were
+        (r ->> 7)::oid as root, nullif(r -> 8, 'null') as columns_were
       from jsonb_array_elements(seen -> 0) as r
     ) as was
     left join pg_class c on c.oid = was.oid
@@ -99,50 +213,7 @@ export const wasAndIs = `(
     left join lateral (select seen -> 2 -> was.oid::text as figures) as earlier on true`
 
 /** Figures of the transaction; PostgreSQL 14 adds those that it has not yet sent of earlier ones. */
-export function figure(what: 'inserted' | 'updated' | 'deleted'): string {
-  const at = { inserted: 0, updated: 1, deleted: 2 }[what]
+export function figure(what: 'inserted' | 'deleted'): string {
+  const at = { inserted: 0, deleted: 2 }[what]
   return `greatest(0, pg_stat_get_xact_tuples_${what}(was.oid) - coalesce((earlier.figures ->> ${at})::bigint, 0))`
-}
-
-/** What the file did, by table and by index, in plain words. */
-export function effectsFunction(s: string, schema: string, own: string): string {
-  const change = `case when kind_was is null then 'created' when c.oid is null then 'dropped'
-        when file_was <> c.relfilenode then
-          case when had_rows and pg_relation_size(c.oid) = 0 then 'truncated' else 'rewritten' end end`
-  return `create or replace function ${s}.effects(seen jsonb) returns jsonb language plpgsql ${own} as $$
-    begin
-      return (
-        with touched as materialized (
-          select was.oid, was.level, coalesce(c.relkind::text, kind_was) as kind,
-            format('%I.%I', coalesce(n.nspname, space_was), coalesce(c.relname, name_was)) as name,
-            ${change} as change, was.root,
-            nullif(${figure('inserted')}, 0) as inserted,
-            nullif(${figure('updated')}, 0) as updated,
-            nullif(${figure('deleted')}, 0) as deleted
-          from ${wasAndIs}
-          where was.level > 0 and coalesce(c.relkind::text, kind_was) in ('r', 'p', 'm', 'f', 'i', 'I')
-            and coalesce(c.relpersistence::text, persistence_was) <> 't'
-            and coalesce(n.nspname, space_was) <> ${literal(schema)}
-            and coalesce(n.nspname, space_was) <> 'pg_toast'
-        ), some_tables as (
-          select *, row_number() over (order by deleted desc nulls last, change, oid) as rank from touched
-          where kind not in ('i', 'I')
-            and (change is not null or level > 1 or coalesce(inserted, updated, deleted) is not null)
-        ), some_indexes as (
-          select *, row_number() over (order by oid) as rank from touched
-          where kind in ('i', 'I') and change is not null
-        )
-        select jsonb_strip_nulls(jsonb_build_object(
-          'tables', (select jsonb_agg(jsonb_build_object(
-              'table', name, 'oid', oid::bigint, 'change', change,
-              'lock', case when change is distinct from 'created' then (${literal(`{${lockModes.join(',')}}`)}::text[])[level] end,
-              'inserted', inserted, 'updated', updated, 'deleted', deleted, 'root', root::bigint
-            ) order by rank) from some_tables where rank <= ${mostNamed}),
-          'moreTables', (select nullif(greatest(count(*) - ${mostNamed}, 0), 0) from some_tables),
-          'indexes', (select jsonb_agg(jsonb_build_object('index', name, 'change', change) order by rank)
-            from some_indexes where rank <= ${mostNamed}),
-          'moreIndexes', (select nullif(greatest(count(*) - ${mostNamed}, 0), 0) from some_indexes)
-        ))
-      );
-    end $$`
 }

@@ -3,4 +3,5 @@ export const guardStates = {
   suspected: 'LS006',
   violated: 'LS007',
   unreadable: 'LS008',
+  changed: 'LS009',
 } as const

@@ -1,5 +1,5 @@
 import { guardFunctions } from './guard-functions.ts'
-import { guardStates } from './guard-states.ts'
+import { lookBack, lookVariables, touchedBefore } from './guard-look.ts'
 import { identifier, literal } from './quote.ts'
 
 /**
@@ -87,6 +87,7 @@ function ledgerFunctions(schema: string): string[] {
     declare
       look refcursor := 'lockstep_before';
       earlier jsonb;
+      guards boolean;
     begin
       if not pg_try_advisory_xact_lock(lock_key) then
         ${raise(ledgerStates.lockTaken, 'another session holds the lock')};
@@ -102,57 +103,36 @@ function ledgerFunctions(schema: string): string[] {
         new_version, new_name, new_checksum, new_meanings, new_kind, new_how, new_breaks_before,
         new_over, new_run
       );
-      if guarded is not null then
-        -- PostgreSQL 14 keeps figures for half a second before it sends them, and adds to them.
-        if current_setting('server_version_num')::int < 150000 then
-          select jsonb_object_agg(oid, jsonb_build_array(
-            pg_stat_get_xact_tuples_inserted(oid), pg_stat_get_xact_tuples_updated(oid),
-            pg_stat_get_xact_tuples_deleted(oid))) into earlier
-          from (
-            select distinct (touched ->> 'oid')::oid as oid
-            from ${s}.ledger, jsonb_array_elements(effects -> 'tables') as touched
-            where id > new_id - 100 and finished > clock_timestamp() - interval '5 s'
-          ) as recent;
-        end if;
-        open look for select ${s}.before(guarded, spaces, allowances, earlier);
+      if guarded is null then
+        return;
       end if;
+      -- PostgreSQL 14 keeps figures for half a second before it sends them, and adds to them.
+      if current_setting('server_version_num')::int < 150000 then
+        select jsonb_object_agg(oid, jsonb_build_array(
+          pg_stat_get_xact_tuples_inserted(oid), pg_stat_get_xact_tuples_updated(oid),
+          pg_stat_get_xact_tuples_deleted(oid))) into earlier
+        from (
+          select distinct (touched ->> 'oid')::oid as oid
+          from ${s}.ledger, jsonb_array_elements(effects -> 'tables') as touched
+          where id > new_id - 100 and finished > clock_timestamp() - interval '5 s'
+        ) as recent;
+      end if;
+      guards := cardinality(guarded) > 0 or cardinality(spaces) > 0;
+      open look for ${touchedBefore(schema)};
     end $$`,
     // The rows must still be this transaction's own: a COMMIT in the file would have made them another's.
     `create or replace function ${s}.close(
-      first_id bigint, last_id bigint, looks boolean default false, guards boolean default false,
-      exact oid[] default null
-    ) returns void language plpgsql ${own} as $$
-    declare
-      look refcursor := 'lockstep_before';
-      seen jsonb;
-      did jsonb;
-      verdict jsonb;
+      first_id bigint, last_id bigint, guards boolean default false, exact oid[] default null
+    ) returns jsonb language plpgsql ${own} as $$
+    declare${lookVariables}
       closed bigint;
+      began timestamptz;
+      ended timestamptz := clock_timestamp();
     begin
-      if looks then
-        begin
-          fetch look into seen;
-        exception when invalid_cursor_name then
-          -- The file has closed it. The effects are told without what was there before.
-          if guards then
-            ${raise(guardStates.violated, 'the file closes all cursors')};
-          end if;
-        end;
-      end if;
-      if jsonb_array_length(seen -> 0) > 0 then
-        did := ${s}.effects(seen);
-        if jsonb_path_exists(seen, '$[0][*][8] ? (@ != null)') then
-          verdict := ${s}.judge(seen, exact);
-          if verdict -> 'suspects' <> '[]' then
-            ${raise(guardStates.suspected, 'rows of a guarded table may be lost', 'verdict::text')};
-          elsif verdict -> 'violations' <> '[]' then
-            ${raise(guardStates.violated, 'a guarded table would lose', 'verdict::text')};
-          end if;
-          verdict := nullif(verdict -> 'allowed', '[]');
-        end if;
-      end if;
+      ${lookBack(s, schema)}
+      select started into began from ${s}.ledger where id = last_id;
       update ${s}.ledger
-      set finished = clock_timestamp(),
+      set finished = ended,
         effects = case when id = last_id then did end,
         guard = case when id = last_id then verdict end
       where id between first_id and last_id
@@ -162,6 +142,7 @@ function ledgerFunctions(schema: string): string[] {
       if closed <> last_id - first_id + 1 then
         ${raise(ledgerStates.rowGone, 'the row of the file is not as it was opened')};
       end if;
+      return jsonb_build_object('effects', did, 'guard', verdict, 'ms', extract(epoch from ended - began) * 1000);
     end $$`,
     // Never called in a run that goes well: see the cursor in envelope.ts.
     `create or replace function ${s}.held() returns void language plpgsql ${own} as $$
@@ -184,7 +165,6 @@ export function fence(lockKey: bigint): string {
   end $$`
 }
 
-function raise(state: string, message: string, detail?: string): string {
-  const more = detail === undefined ? '' : `, detail = ${detail}`
-  return `raise exception using errcode = ${literal(state)}, message = ${literal(message)}${more}`
+function raise(state: string, message: string): string {
+  return `raise exception using errcode = ${literal(state)}, message = ${literal(message)}`
 }

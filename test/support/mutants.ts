@@ -20,6 +20,7 @@ export interface Mutant {
   /** Another value of LOCKSTEP_GUARD_TABLES. */
   readonly guard?: string
   readonly minMajor?: number
+  readonly maxMajor?: number
 }
 
 /**
@@ -471,6 +472,46 @@ const shapes: readonly Mutant[] = [
     sql: 'alter table leads add column token double precision default random(); delete from leads where id = 1;',
     becomes: 'caught',
     says: 'would lose 1 row of leads',
+  },
+  {
+    does: 'a rewrite, an UPDATE and an INSERT',
+    sql: `alter table leads add column token double precision default random(); update leads set email = 'x'; insert into leads (email) values ('x');`,
+    becomes: 'harmless',
+    why: 'no truncate: the rows are still there, under their keys',
+  },
+  {
+    does: 'a key column that is dropped, with leave, and a DELETE without',
+    sql: '-- lockstep: allow drop-column on notes\nalter table notes drop column id; delete from notes where lead = 1;',
+    becomes: 'caught',
+    says: 'would lose up to 1 row of notes',
+    why: 'without its key no row can be found again',
+  },
+  {
+    does: 'a DELETE in a table without a key, which the file gives one',
+    sql: 'delete from clicks where lead = 1; alter table clicks add primary key (lead);',
+    becomes: 'caught',
+    says: 'would lose up to 1 row of clicks',
+  },
+  {
+    does: 'a key that gets another type, with leave, and a DELETE without',
+    sql: '-- lockstep: allow retype on notes\nalter table notes alter column id type text using id::text; delete from notes where lead = 1;',
+    becomes: 'caught',
+    says: '-- lockstep: allow delete <= 1 on notes',
+  },
+  {
+    does: 'a key that gets another name, and a DELETE',
+    sql: 'alter table notes rename column id to number; delete from notes where lead = 1;',
+    becomes: 'caught',
+    says: '-- lockstep: allow delete <= 1 on notes',
+  },
+  {
+    does: 'an empty table that a rule turns into a view',
+    before: 'create table faqs (id int);',
+    sql: 'create rule "_RETURN" as on select to faqs do instead select 1 as id;',
+    guard: 'faqs',
+    becomes: 'caught',
+    says: 'would drop faqs',
+    maxMajor: 15,
   },
   { does: 'CLUSTER', sql: 'cluster leads using leads_pkey;', becomes: 'harmless' },
   {
