@@ -273,13 +273,13 @@ test('a table that another session holds ends the file after the lock time-out, 
 
 test('the statement time-out is the one of the setting, not of the role', async () => {
   await using db = await freshDatabase()
-  await db.superuser(`alter role lockstep_test in database ${db.name} set statement_timeout = '20ms';
+  await db.superuser(`alter role lockstep_test in database ${db.name} set statement_timeout = '300ms';
     alter role lockstep_test in database ${db.name} set default_transaction_read_only = on`)
-  const slow = { '0001_a.sql': 'select pg_sleep(0.2);' }
+  const slow = { '0001_a.sql': 'select pg_sleep(0.6);' }
   assertSucceeded(await migrateFiles(db, slow), '1 file applied')
   const second = { ...slow, '0002_b.sql': 'select pg_sleep(5);' }
   assertFailed(
-    await migrateFiles(db, second, { LOCKSTEP_STATEMENT_TIMEOUT: '50ms' }),
+    await migrateFiles(db, second, { LOCKSTEP_STATEMENT_TIMEOUT: '300ms' }),
     1,
     'SQL_FAILED',
     '57014',
