@@ -47,8 +47,10 @@ const commonJs: BuildOptions = {
   inject: ['bundle/clock.ts'],
   alias: {
     ...Object.fromEntries(absent.map((name) => [name, './bundle/absent.cjs'])),
-    // Its ES module form would make a copy of each of Node's modules that it names.
+    // In their form of an ES module the one would make a copy of each of Node's modules that it names,
+    // and of the other one would be made for each module that names it.
     postgres: './node_modules/postgres/cjs/src/index.js',
+    tslib: './node_modules/tslib/tslib.js',
   },
 }
 

@@ -1,9 +1,10 @@
 // Not of node:timers/promises: one more module to load, for a run that mostly finds nothing to do.
 
-/** Ends when all that has arrived until now has been seen to. */
+/** Ends when what has arrived until now has been seen to, and what is said to it has been sent. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
-    setImmediate(resolve)
+    // The driver sends in the turn in which it has been asked to, behind whoever was waiting for that.
+    setImmediate(() => setImmediate(resolve))
   })
 }
 

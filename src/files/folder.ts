@@ -158,12 +158,18 @@ async function readTexts(
     if (index % filesAtATime === 0) await nextTurn()
     const file = entry.name
     const bytes = readBytes(`${base}/${file}`, entry, maxBytes)
-    const problem = typeof bytes === 'string' ? bytes : contentProblem(bytes, file)
-    if (typeof bytes === 'string' || problem !== undefined) {
-      problems.push(problem ?? '')
+    if (typeof bytes === 'string') {
+      problems.push(bytes)
       continue
     }
     const { text, hadByteOrderMark } = toText(bytes)
+    // A NUL, or what stands for bytes that are no text; that could be meant, so the bytes are looked at.
+    const problem =
+      text.includes('\0') || text.includes('\u{FFFD}') ? contentProblem(bytes, file) : undefined
+    if (problem !== undefined) {
+      problems.push(problem)
+      continue
+    }
     if (hadByteOrderMark) warnings.push(`${file} begins with a byte order mark, which is left out`)
     texts.set(file, { text, checksum: hash('sha256', bytes, 'hex'), blank: text.trim() === '' })
   }
