@@ -80,15 +80,18 @@ export class Guarded {
   /** The small ones first, so that the time is enough for most. */
   async #count(on: Session, { found }: Census): Promise<Map<number, GuardedTable>> {
     const untilMs = performance.now() + this.#wanted.guardCountBudgetMs
-    const counted = new Map<number, GuardedTable>()
-    const bySize = found
-      .filter(({ kind }) => unguarded[kind] === undefined)
-      .toSorted((a, b) => (a.estimate ?? Infinity) - (b.estimate ?? Infinity))
-    for (const { oid, table, estimate } of bySize) {
-      const rows = await countRows(on, table, untilMs - performance.now())
-      counted.set(oid, { table, rows: rows ?? estimate, isEstimate: rows === undefined })
+    const able = found.filter(({ kind }) => unguarded[kind] === undefined)
+    const bySize = able.toSorted((a, b) => (a.estimate ?? Infinity) - (b.estimate ?? Infinity))
+    const exact = new Map<number, number | undefined>()
+    for (const { oid, table } of bySize) {
+      exact.set(oid, await countRows(on, table, untilMs - performance.now()))
     }
-    return counted
+    return new Map(
+      able.map(({ oid, table, estimate }) => {
+        const rows = exact.get(oid)
+        return [oid, { table, rows: rows ?? estimate, isEstimate: rows === undefined }]
+      }),
+    )
   }
 }
 

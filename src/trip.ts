@@ -6,6 +6,7 @@ import type { Folder } from './files/folder.ts'
 import type { Guarded } from './guarded.ts'
 import type { Losses } from './losses.ts'
 import type { Patience } from './patience.ts'
+import { pause } from './pause.ts'
 import { look, recordEnd, type LedgerEntry, type Run, type RunEnd } from './postgres/ledger.ts'
 import type { Wait } from './postgres/lock.ts'
 import type { Session } from './postgres/session.ts'
@@ -94,6 +95,7 @@ export async function recordFailure(
 
 /** An interrupted run has little time. */
 const recordBesideMs = 1_500
+const settleMs = 20
 
 async function recordBeside(
   over: Session,
@@ -107,7 +109,14 @@ async function recordBeside(
   const { pid, ledger } = await look(session, schema)
   session.confirm(pid, pooler)
   await recordEnd(session, schema, run, end)
-  return ledger?.rows ?? []
+  // What was on the wire when the session broke off is still worked on, until its server sees that.
+  const settled = async (): Promise<readonly LedgerEntry[]> => {
+    while (await isThere(session, over.backend)) await pause(settleMs, deadline)
+    return (await look(session, schema)).ledger?.rows ?? []
+  }
+  const seen = ledger?.rows ?? []
+  // A pooler keeps its sessions.
+  return pooler === 'allow' ? seen : await settled().catch(() => seen)
 }
 
 export function withProgress(failure: Failure, applied: readonly string[]): Failure {
@@ -118,4 +127,9 @@ export function withProgress(failure: Failure, applied: readonly string[]): Fail
     `applied in this run and kept: ${files}`,
     ...failure.more,
   ])
+}
+
+async function isThere(on: Session, pid: number): Promise<boolean> {
+  const seen = await on.query(`select from pg_catalog.pg_stat_get_activity(${pid})`)
+  return seen.length > 0
 }

@@ -43,7 +43,7 @@ export async function resolve(
       select wanted.index as wanted, c.oid::text as oid, format('%I.%I', n.nspname, c.relname) as "table",
         c.relkind::text as kind, (case c.relkind when 'p' then (
           select sum(nullif(part.reltuples, -1))
-          from pg_catalog.pg_partition_tree(c.oid) tree join pg_catalog.pg_class part on part.oid = tree.relid
+          from pg_catalog.pg_partition_tree(c.oid) tree join pg_catalog.pg_class part on part.oid = tree.relid where tree.isleaf
         ) else nullif(c.reltuples, -1) end)::pg_catalog.float8 as estimate
       from (values ${wanted.join(', ')}) as wanted (index, name, space)
         join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(wanted.name)

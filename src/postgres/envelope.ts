@@ -79,7 +79,7 @@ export function envelope(
     // A file could have replaced the function: the rows are asked, too. Dollar quotes, since a quote
     // of ours would close one that the file has left open.
     `SELECT (CASE pg_catalog.count(*) WHEN ${work.earns.length} THEN $lockstep$1$lockstep$ ELSE $lockstep$${ledgerStates.notFinished}$lockstep$ END)::pg_catalog.int4`,
-    ` FROM ${ledger}.ledger WHERE id BETWEEN ${first} AND ${last} AND finished IS NOT NULL${closeIsOurs(terms.schema)};`,
+    ` FROM ${ledger}.ledger WHERE id BETWEEN ${first} AND ${last} AND finished IS NOT NULL${terms.guardTables.length > 0 ? closeIsOurs(terms.schema) : ''};`,
     // Else the figures of this file would be among those of the next.
     major >= 15 ? 'SELECT pg_catalog.pg_stat_force_next_flush();' : '',
     `${care.leave}COMMIT`,

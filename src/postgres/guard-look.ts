@@ -35,15 +35,13 @@ const levelOfMode = lockModes
  * file has dropped still has a name. The cursor also carries what `open` was told, out of reach of
  * the file.
  */
-export function touchedBefore(schema: string): string {
+export function touchedBefore(schema: string): { guarded: string; unguarded: string } {
   const own = literal(schema)
+  const isOwn = `n.nspname = ${own} and c.relname in ('ledger', 'run', 'step')
+        and (held.level > 1 or pg_stat_get_xact_tuples_deleted(c.oid) > 0)`
   const isGuardedSpace = `(n.nspname = any (spaces) or '*' = any (spaces) and n.nspname !~ '^pg_'
       and n.nspname not in ('information_schema', ${own}))`
-  return `
-    select held.oid, held.level, n.nspname as space, c.relname as name, c.relkind as kind,
-      c.relfilenode as file, c.relpersistence as persistence,
-      c.relpages > 0 or c.reltuples > 0 as had_rows,
-      case when c.relkind in ${tables} then (
+  const root = `case when ${isOwn} then c.oid when c.relkind in ${tables} then (
         -- The uppermost guarded table of the tree: rows may move below it.
         with recursive up (oid, depth) as (
           select c.oid, 0
@@ -54,23 +52,34 @@ export function touchedBefore(schema: string): string {
         select up.oid
         from up join pg_class p on p.oid = up.oid join pg_namespace n on n.oid = p.relnamespace
         where up.oid = any (guarded) or ${isGuardedSpace}
-          or n.nspname = ${own} and p.relname in ('ledger', 'run', 'step')
-            and (held.level > 1 or pg_stat_get_xact_tuples_deleted(p.oid) > 0)
         order by up.depth desc limit 1
-      ) end as root,
-      -- Only with a stronger lock a column can have gone.
-      case when guards and held.level > 1 and c.relkind in ${tables} then (
+      ) end`
+  // Only with a stronger lock a column can have gone.
+  const columns = `case when held.level > 1 and c.relkind in ${tables} then (
         select jsonb_object_agg(a.attnum, jsonb_build_array(a.attname, a.atttypid, a.atttypmod))
         from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-      ) end as columns,
-      -- A schema that gets another name locks none of its tables.
-      case when guards and held.oid = 'pg_namespace'::regclass then (
+      ) end`
+  // A schema that gets another name locks none of its tables.
+  const inSchemas = `case when held.oid = 'pg_namespace'::regclass then (
         select jsonb_agg(jsonb_build_array(
           c.oid, 0, n.nspname, c.relname, c.relkind, c.relfilenode, c.relpersistence, c.oid, null))
         from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where c.relkind in ${tables} and (c.oid = any (guarded) or ${isGuardedSpace})
-      ) end as in_schemas,
-      allowances, earlier
+      ) end`
+  return {
+    guarded: look(`${root} as root, ${columns} as columns, ${inSchemas} as in_schemas`),
+    unguarded: look(
+      `case when ${isOwn} then c.oid end as root, null::jsonb as columns, null::jsonb as in_schemas`,
+    ),
+  }
+}
+
+/** @param more - columns that cost something */
+function look(more: string): string {
+  return `
+    select held.oid, held.level, n.nspname as space, c.relname as name, c.relkind as kind,
+      c.relfilenode as file, c.relpersistence as persistence,
+      c.relpages > 0 or c.reltuples > 0 as had_rows, ${more}, allowances, earlier
     from (
         select relation as oid, max(case mode ${levelOfMode} end) as level
         from pg_lock_status()
@@ -132,8 +141,9 @@ export function lookBack(s: string, schema: string): string {
         select n.nspname as space, c.relname as name, c.relkind as kind, c.relfilenode as file,
           c.relpersistence as persistence
         into is_now from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = was.oid;
-        is_there := found;
-        kind := coalesce(is_now.kind, was.kind);
+        -- Until PostgreSQL 15 a rule can make a view of a table.
+        is_there := found and is_now.kind = coalesce(was.kind, is_now.kind);
+        kind := coalesce(was.kind, is_now.kind);
         continue when kind is null or kind not in ('r', 'p', 'm', 'f', 'i', 'I')
           or coalesce(is_now.persistence, was.persistence) = 't' or coalesce(is_now.space, was.space) in ('pg_toast', ${own})
             and was.root is null;

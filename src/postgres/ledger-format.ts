@@ -75,6 +75,7 @@ export function ledgerStatements(schema: string): string[] {
  */
 function ledgerFunctions(schema: string): string[] {
   const s = identifier(schema)
+  const touched = touchedBefore(schema)
   const own = 'set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan'
   return [
     // The fence, and the row of the file. A row whose predecessor is not there has no `chained`.
@@ -87,7 +88,6 @@ function ledgerFunctions(schema: string): string[] {
     declare
       look refcursor := 'lockstep_before';
       earlier jsonb;
-      guards boolean;
     begin
       if not pg_try_advisory_xact_lock(lock_key) then
         ${raise(ledgerStates.lockTaken, 'another session holds the lock')};
@@ -117,8 +117,12 @@ function ledgerFunctions(schema: string): string[] {
           where id > new_id - 100 and finished > clock_timestamp() - interval '5 s'
         ) as recent;
       end if;
-      guards := cardinality(guarded) > 0 or cardinality(spaces) > 0;
-      open look for ${touchedBefore(schema)};
+      -- Two forms, since most of what the first one brings takes time to begin with.
+      if cardinality(guarded) > 0 or cardinality(spaces) > 0 then
+        open look for ${touched.guarded};
+      else
+        open look for ${touched.unguarded};
+      end if;
     end $$`,
     // The rows must still be this transaction's own: a COMMIT in the file would have made them another's.
     `create or replace function ${s}.close(
