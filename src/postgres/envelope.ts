@@ -62,6 +62,7 @@ export function envelope(
     const guard = index === work.earns.length - 1 ? opening(terms.guardTables, work.allowances) : []
     return openCall(file, work.head + index, work, terms, guard)
   })
+  const guards = terms.guardTables.length > 0
   const prefix = [
     `/* lockstep ${work.file} */${care.begin}${care.reset}${care.before}`,
     `SET LOCAL lock_timeout=${terms.lockTimeoutMs};SET LOCAL statement_timeout=${terms.statementTimeoutMs};`,
@@ -75,11 +76,11 @@ export function envelope(
     // Deferred constraints and their triggers now, where an error can still be told by its place.
     `\n;SET CONSTRAINTS ALL IMMEDIATE;${care.behind}${care.reset}`,
     'SET LOCAL search_path=pg_catalog,pg_temp;',
-    `SELECT ${ledger}.close(${first},${last},${terms.guardTables.length > 0}${closing(exact)}) AS ${toldColumn};CLOSE ALL;`,
+    `SELECT ${closing(ledger, [first, last], guards, exact)} AS ${toldColumn};CLOSE ALL;`,
     // A file could have replaced the function: the rows are asked, too. Dollar quotes, since a quote
     // of ours would close one that the file has left open.
     `SELECT (CASE pg_catalog.count(*) WHEN ${work.earns.length} THEN $lockstep$1$lockstep$ ELSE $lockstep$${ledgerStates.notFinished}$lockstep$ END)::pg_catalog.int4`,
-    ` FROM ${ledger}.ledger WHERE id BETWEEN ${first} AND ${last} AND finished IS NOT NULL${terms.guardTables.length > 0 ? closeIsOurs(terms.schema) : ''};`,
+    ` FROM ${ledger}.ledger WHERE id BETWEEN ${first} AND ${last} AND finished IS NOT NULL${guards ? closeIsOurs(terms.schema) : ''};`,
     // Else the figures of this file would be among those of the next.
     major >= 15 ? 'SELECT pg_catalog.pg_stat_force_next_flush();' : '',
     `${care.leave}COMMIT`,
@@ -135,8 +136,8 @@ export const toldColumn = 'lockstep_told'
 
 /** What changes a function leaves a row of this very transaction, or of one inside it. */
 function closeIsOurs(schema: string): string {
-  const name = inDollars(`${identifier(schema)}.close`)
-  return ` AND (SELECT pg_catalog.age(xmin) FROM pg_catalog.pg_proc WHERE oid=${name}::pg_catalog.regproc)>0`
+  const name = inDollars(`${identifier(schema)}.close(int8,int8,bool,oid[])`)
+  return ` AND (SELECT pg_catalog.age(xmin) FROM pg_catalog.pg_proc WHERE oid=${name}::pg_catalog.regprocedure)>0`
 }
 
 function openCall(

@@ -188,7 +188,7 @@ export function lookBack(s: string, schema: string): string {
             'inserted', inserted, 'updated', updated, 'deleted', deleted, 'root', was.root::bigint));
         end if;
       end loop;
-      if is_suspicious then
+      if is_suspicious or exact is not null then
         if exists (
           select from pg_proc p join pg_namespace n on n.oid = p.pronamespace
           where n.nspname = ${own} and p.proname in ('judge', 'is_own', 'key', 'keep', 'is_refilled', 'lost')

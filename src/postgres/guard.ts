@@ -30,9 +30,18 @@ export function keeping(ledger: string, { roots, refilled, mode }: Exact): strin
   return `SELECT ${ledger}.keep('{${roots.join(',')}}','{${refilled.join(',')}}',${literal(mode)});`
 }
 
-/** The argument of `close` that lets the kept keys decide. */
-export function closing(exact: Exact | undefined): string {
-  return exact === undefined ? '' : `,${inDollars(`{${exact.roots.join(',')}}`)}`
+/**
+ * The call of `close`. Every argument has its very type, so that no function of the same name that a
+ * file makes fits better.
+ */
+export function closing(
+  ledger: string,
+  [first, last]: readonly [number, number],
+  guards: boolean,
+  exact: Exact | undefined,
+): string {
+  const roots = exact === undefined ? 'NULL' : inDollars(`{${exact.roots.join(',')}}`)
+  return `${ledger}.close(${first}::pg_catalog.int8,${last}::pg_catalog.int8,${guards},${roots}::pg_catalog.oid[])`
 }
 
 function toOid(table: TablePattern | Allowance['table']): string {

@@ -148,6 +148,16 @@ test('a file that loses something else in each try is refused in the end', async
   for (const i of [1, 2, 3, 4, 5]) assert.equal(await count(db, `t${i}`), 1)
 })
 
+test('a suspicion that the second try does not raise leaves nothing behind', async () => {
+  await using db = await prepared()
+  await db.sql('create sequence tries')
+  const file = `do $$ begin if nextval('tries') = 1 then delete from notes; end if; end $$;`
+  const ran = await runGuarded(db.url, { '1_a.sql': file }, guardTables)
+  assert.equal(ran.said, '')
+  assert.equal(await count(db, 'notes'), 5)
+  assert.deepEqual(await db.sql(`select relname from pg_class where relname like 'kept_%'`), [])
+})
+
 test('deletes that a file is allowed are not among the figures of the next', async () => {
   await using db = await prepared()
   const ran = await runGuarded(

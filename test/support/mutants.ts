@@ -318,11 +318,21 @@ const disguises: readonly Mutant[] = [
   },
   {
     does: 'lockstep.close replaced by a function that finishes the row',
-    sql: `create or replace function lockstep.close(first_id bigint, last_id bigint, looks boolean default false, guards boolean default false, exact oid[] default null)
-      returns void language sql as 'update lockstep.ledger set finished = now() where id between first_id and last_id';
+    sql: `create or replace function lockstep.close(first_id bigint, last_id bigint, guards boolean default false, exact oid[] default null)
+      returns jsonb language sql as 'update lockstep.ledger set finished = now() where id between first_id and last_id returning null::jsonb';
       delete from leads;`,
     becomes: 'stopped',
-    why: 'a plain statement before COMMIT sees that a function of the ledger was changed',
+    why: 'a plain statement before COMMIT sees that the function was changed',
+  },
+  {
+    does: 'another lockstep.close, of other arguments, which finishes the row',
+    sql: `create function lockstep.close(first_id int, last_id int, guards boolean, exact text default null)
+      returns jsonb language sql as 'update lockstep.ledger set finished = now() where id between first_id and last_id returning null::jsonb';
+      create function lockstep.close(first_id bigint, last_id bigint, guards boolean)
+      returns jsonb language sql as 'update lockstep.ledger set finished = now() where id between first_id and last_id returning null::jsonb';
+      delete from leads;`,
+    becomes: 'caught',
+    says: 'would lose 10 rows of leads',
   },
   {
     does: 'lockstep.judge replaced, inside of a savepoint',
@@ -505,6 +515,32 @@ const shapes: readonly Mutant[] = [
     says: '-- lockstep: allow delete <= 1 on notes',
   },
   {
+    does: 'a type that keeps its bytes, and a DELETE, with leave',
+    sql: '-- lockstep: allow delete on leads\n-- lockstep: allow delete on notes\nalter table leads alter column score type text; delete from leads where id = 1;',
+    becomes: 'allowed',
+  },
+  {
+    does: 'a rewrite, in a table without a key',
+    sql: 'alter table clicks add column token double precision default random();',
+    becomes: 'harmless',
+  },
+  {
+    does: 'a unique column that may be null is no key',
+    before: `create table codes (code int unique, what text); insert into codes values (null, 'a');`,
+    sql: `delete from codes; insert into codes values (null, 'b');`,
+    guard: 'codes',
+    becomes: 'caught',
+    says: 'would lose up to 1 row of codes',
+  },
+  {
+    does: 'a unique index over some rows is no key',
+    before: `create table codes (code int not null, is_new boolean); create unique index on codes (code) where is_new; insert into codes values (1, false);`,
+    sql: 'delete from codes; insert into codes values (1, false);',
+    guard: 'codes',
+    becomes: 'caught',
+    says: 'would lose up to 1 row of codes',
+  },
+  {
     does: 'an empty table that a rule turns into a view',
     before: 'create table faqs (id int);',
     sql: 'create rule "_RETURN" as on select to faqs do instead select 1 as id;',
@@ -583,6 +619,19 @@ const trees: readonly Mutant[] = [
   {
     does: 'rows moved to another partition, and one deleted',
     sql: `update visits set day = '2020-05-01' where id < 4; delete from visits where id = 9;`,
+    becomes: 'caught',
+    says: 'would lose 1 row of visits',
+  },
+  {
+    does: 'an UPDATE that moves rows to another partition, each part guarded, too',
+    sql: `update visits set day = '2020-05-01' where id < 4;`,
+    guard: 'visits_2019,visits,visits_2020',
+    becomes: 'harmless',
+  },
+  {
+    does: 'a row deleted, and another in its place, where the key is not unique without the partition column',
+    before: `insert into visits values (1, '2020-03-01');`,
+    sql: `delete from visits where id = 1 and day = '2019-03-01'; insert into visits values (1, '2020-07-01');`,
     becomes: 'caught',
     says: 'would lose 1 row of visits',
   },
