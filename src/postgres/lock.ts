@@ -87,6 +87,9 @@ export async function takeTurn<Done>(
     )
     const waitedMs = performance.now() - wait.sinceMs
     if (row?.taken === true) {
+      // Whoever has waited may come too late: the holder has done all since the last look.
+      const done = pauseMs === firstPauseMs ? undefined : await lookAtOthers()
+      if (done !== undefined) return done
       if (!isShared) tell({ checkpoint: 'lock', waitedMs })
       return 'taken'
     }
