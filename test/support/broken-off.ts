@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Failure } from '../../src/errors.ts'
-import { freshDatabase, type Database } from './database.ts'
+import { freshDatabase, withClient, type Database } from './database.ts'
 import { told } from './failure.ts'
 import { folderOf } from './folder.ts'
 import { runHere, startHere } from './here.ts'
@@ -30,19 +30,23 @@ export interface BrokenOff {
 export const again = /goes on at statement 2 of 3/
 export const done = /statement 2 of 0001_a\.sql is done: only its end was not written down/
 
-/** Waits until the statement of the run waits for somebody, bounded. */
+/**
+ * Waits until the statement of the run waits for somebody, bounded. Not within the transaction that
+ * holds it up: a statement that waits for older snapshots would meet one of ours there, and come no
+ * further.
+ */
 async function assertHeldUp(db: Database, run: string, heldWhen = 'true'): Promise<void> {
   const deadlineMs = performance.now() + 15_000
-  for (;;) {
-    // Within the transaction of whoever holds it up.
-    await db.superuser('select pg_stat_clear_snapshot()')
-    const [row] = await db.superuser<{ count: number }>(`
-      select count(*)::int from pg_stat_activity
-      where application_name = 'lockstep/${run}/test' and state = 'active' and wait_event_type = 'Lock'
-        and ${heldWhen}`)
-    if (row?.count === 1) return
-    assert.ok(performance.now() < deadlineMs, 'the statement was never held up')
-  }
+  await withClient(db.superuserUrl, async (watcher) => {
+    for (;;) {
+      const rows = await watcher.unsafe(`
+        select from pg_stat_activity
+        where application_name = 'lockstep/${run}/test' and state = 'active' and wait_event_type = 'Lock'
+          and ${heldWhen}`)
+      if (rows.length === 1) return
+      assert.ok(performance.now() < deadlineMs, 'the statement was never held up')
+    }
+  })
 }
 
 async function begun(db: Database, each: BrokenOff) {
@@ -69,7 +73,7 @@ async function begun(db: Database, each: BrokenOff) {
   held.defer(async () => {
     await db.superuser('rollback')
   })
-  const running = startHere(proxy.url, folder.path, env)
+  const running = startHere({ DATABASE_URL: proxy.url, LOCKSTEP_DIR: folder.path, ...env })
   held.defer(async () => {
     running.stop(new Failure('INTERRUPTED', 'the test has ended'))
     await running.ended
@@ -79,7 +83,7 @@ async function begun(db: Database, each: BrokenOff) {
   return {
     running,
     proxy,
-    runAgain: () => runHere(url, folder.path, env),
+    runAgain: () => runHere({ DATABASE_URL: url, LOCKSTEP_DIR: folder.path, ...env }),
     [Symbol.asyncDispose]: () => rest.disposeAsync(),
   }
 }

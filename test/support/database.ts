@@ -92,7 +92,8 @@ async function rowsOf<Row>(on: postgres.Sql, text: string): Promise<Row[]> {
   return [...(await on.unsafe(text))] as Row[]
 }
 
-async function withClient(
+/** A connection of its own, in no transaction of others. */
+export async function withClient(
   url: string,
   use: (client: postgres.Sql) => Promise<unknown>,
 ): Promise<void> {
