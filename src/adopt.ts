@@ -9,7 +9,7 @@ import { Connecting } from './postgres/connect.ts'
 import { invalidIndexes } from './postgres/indexes.ts'
 import { ensureLedger, look, type Ledger } from './postgres/ledger.ts'
 import { lockKey, takeTurn } from './postgres/lock.ts'
-import { recordEnd, recordStart, type Run } from './postgres/runs.ts'
+import { recordEnd, recordStart, success, type Run } from './postgres/runs.ts'
 import { ServerError } from './postgres/server-error.ts'
 import type { Session } from './postgres/session.ts'
 import { setChecksum } from './predecessor.ts'
@@ -51,8 +51,7 @@ export async function adopt(
   await ensureLedger(session, schema, key, ledger)
   await recordStart(session, schema, run, setChecksum(folder), undefined)
   await writeAdoption(session, adoption, { schema, lockKey: key, run: run.id })
-  const end = { state: 'succeeded', exitCode: 0, reason: undefined, fileBegun: undefined } as const
-  await recordEnd(session, schema, run, end)
+  await recordEnd(session, schema, run, success)
   return { kind: 'adopted', rows, isNothing, isWritten: true }
 }
 

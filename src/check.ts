@@ -1,10 +1,11 @@
-import { asFailure, Failure, type FailureCode } from './errors.ts'
+import { Failure } from './errors.ts'
 import { baselineName } from './files/baseline.ts'
 import { noDirectives, lineOf } from './files/directives.ts'
 import { rules, type Rule } from './files/findings.ts'
 import { readFolder, type Folder, type Migration } from './files/folder.ts'
 import type { PlacedFinding } from './files/script.ts'
 import { headerOf, scriptOf } from './files/text.ts'
+import { failureDocument, type FailureDocument } from './refusals.ts'
 
 export const checkFormats = ['text', 'json', 'github'] as const
 export type CheckFormat = (typeof checkFormats)[number]
@@ -14,9 +15,7 @@ export interface CheckDocument {
   readonly dir: string
   readonly files: number
   /** What is wrong with the folder itself, so that no file was looked into. */
-  readonly failure:
-    | { readonly code: FailureCode; readonly message: string; readonly more: readonly string[] }
-    | undefined
+  readonly failure: FailureDocument | undefined
   readonly findings: readonly FileFinding[]
 }
 
@@ -37,9 +36,8 @@ export async function check(dir: string, maxBytes: number): Promise<CheckDocumen
     const files = folder.files.length
     return { dir, files, failure: undefined, findings: findingsOf(folder) }
   } catch (error) {
-    const { code, message, more } = asFailure(error)
-    if (code === 'DEFECT' || !(error instanceof Failure)) throw error
-    return { dir, files: 0, failure: { code, message, more }, findings: [] }
+    if (!(error instanceof Failure)) throw error
+    return { dir, files: 0, failure: failureDocument(error), findings: [] }
   }
 }
 

@@ -1,5 +1,6 @@
 import { cleanEnv, EnvError, makeExactValidator } from 'envalid'
-import { Failure } from './errors.ts'
+import { readDuration } from './files/duration.ts'
+import { failureOfAll } from './errors.ts'
 import { nearest } from './nearest.ts'
 import { phases, type Phase } from './phases.ts'
 import { readAddress, type Address } from './postgres/address.ts'
@@ -40,11 +41,8 @@ export type Env = Readonly<Record<string, string | undefined>>
 const text = makeExactValidator<string>((input) => input)
 
 const duration = makeExactValidator<number>((input) => {
-  const [, digits, unit] = /^(\d{1,9})(ms|s|m|h)$/.exec(input) ?? []
-  const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[unit ?? '']
-  const durationMs = /^0+$/.test(input) ? 0 : Number(digits) * (unitMs ?? Number.NaN)
-  // The longest that a timer and PostgreSQL's own time-outs can hold, some 24 days.
-  if (durationMs < 2 ** 31) return durationMs
+  const durationMs = readDuration(input)
+  if (durationMs !== undefined) return durationMs
   throw new EnvError('is not a duration such as 500ms, 30s, 15m or 2h')
 })
 
@@ -176,10 +174,8 @@ export function readConfig(environment: Env): Config {
   })
   const names = judgeNames(Object.keys(env))
   problems.push(...names.problems)
-  const [first, ...others] = problems
-  if (first !== undefined) {
-    throw new Failure('CONFIG_INVALID', first, [
-      ...others,
+  if (problems.length > 0) {
+    throw failureOfAll('CONFIG_INVALID', problems, [
       ...names.warnings,
       'mend it and run again; lockstep --help lists the variables',
     ])

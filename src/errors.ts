@@ -268,6 +268,16 @@ export class Failure extends Error {
   }
 }
 
+/** One failure for all problems of a kind: the first in the message, the others below it, then what to do. */
+export function failureOfAll(
+  code: FailureCode,
+  problems: readonly string[],
+  todo: readonly string[] = [failures[code].todo],
+): Failure {
+  const [first = '', ...others] = problems
+  return new Failure(code, first, [...others, ...todo])
+}
+
 /** Anything thrown, as a failure: what is not one already is a defect, told without its values. */
 export function asFailure(thrown: unknown): Failure {
   if (thrown instanceof Failure) return thrown

@@ -19,10 +19,10 @@ export async function readLargeFiles(
   tell: Tell,
   stop: AbortSignal,
 ): Promise<void> {
-  const applied = new Set(rows.map(({ checksum }) => checksum))
   const all = rows.length === 0 && baseline !== undefined ? [baseline, ...files] : files
   for (const { text, checksum } of all) {
-    if (!(text instanceof LargeText) || !text.isUnknown || applied.has(checksum)) continue
+    if (!(text instanceof LargeText) || !text.isUnknown) continue
+    if (rows.some((row) => row.checksum === checksum)) continue
     keepYoungSmall()
     let toldMs = performance.now()
     let characters = 0

@@ -1,7 +1,6 @@
 import type { Config } from './config.ts'
 import type { Decision, Plan } from './decide.ts'
 import type { Tell } from './events.ts'
-import type { FailureCode } from './errors.ts'
 import type { Directives } from './files/directives.ts'
 import { readFolder, type Folder, type Migration } from './files/folder.ts'
 import { LargeText } from './files/large.ts'
@@ -13,6 +12,7 @@ import { describeAddress } from './postgres/address.ts'
 import { Connecting } from './postgres/connect.ts'
 import { findObjects } from './postgres/found.ts'
 import type { Run } from './postgres/runs.ts'
+import { failureDocument, type FailureDocument } from './refusals.ts'
 import { unfit, worksOf as transactionsOf } from './works.ts'
 
 /**
@@ -22,18 +22,16 @@ import { unfit, worksOf as transactionsOf } from './works.ts'
 export interface PlanDocument {
   readonly database: string
   readonly state: Decision['kind']
-  readonly failure:
-    | { readonly code: FailureCode; readonly message: string; readonly more: readonly string[] }
-    | undefined
+  readonly failure: FailureDocument | undefined
   readonly phase: string | undefined
   /** In the order in which it would run. */
-  readonly work: readonly PlannedWork[]
+  readonly work: readonly PlannedFile[]
   /** Pending, but not due in this phase. */
   readonly later: readonly string[]
   readonly notes: readonly string[]
 }
 
-interface PlannedWork {
+interface PlannedFile {
   readonly file: string
   readonly mode: 'baseline' | 'transaction' | 'statements'
   readonly statements: number
@@ -77,11 +75,10 @@ export function planOf(
   decision: Decision,
 ): PlanDocument {
   const isRefused = decision.kind === 'refused'
-  const { code, message, more } = isRefused ? decision.failure : {}
   return {
     database,
     state: decision.kind,
-    failure: code && { code, message: message ?? '', more: more ?? [] },
+    failure: isRefused ? failureDocument(decision.failure) : undefined,
     phase,
     work: decision.kind === 'pending' ? worksOf(decision) : [],
     later: isRefused ? [] : decision.later.map(({ file }) => file),
@@ -89,8 +86,8 @@ export function planOf(
   }
 }
 
-function worksOf({ baseline, covered, pending, takeOvers }: Plan): PlannedWork[] {
-  const first: PlannedWork[] =
+function worksOf({ baseline, covered, pending, takeOvers }: Plan): PlannedFile[] {
+  const first: PlannedFile[] =
     baseline === undefined
       ? []
       : [
@@ -109,7 +106,7 @@ function worksOf({ baseline, covered, pending, takeOvers }: Plan): PlannedWork[]
 function workOf(
   { file, text, directives, meaning }: Migration,
   takeOvers: Plan['takeOvers'],
-): PlannedWork {
+): PlannedFile {
   return {
     file,
     mode: directives.noTransaction ? 'statements' : 'transaction',

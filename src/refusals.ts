@@ -1,4 +1,4 @@
-import { Failure, failures, type FailureCode } from './errors.ts'
+import { failureOfAll, type Failure, type FailureCode } from './errors.ts'
 
 export interface Refused {
   readonly kind: 'refused'
@@ -9,10 +9,16 @@ export interface Refused {
 export function refused(
   code: FailureCode,
   problems: readonly string[],
-  waysOn: readonly string[] = [failures[code].todo],
+  waysOn?: readonly string[],
 ): Refused {
-  const [first = '', ...others] = problems
-  return { kind: 'refused', failure: new Failure(code, first, [...others, ...waysOn]) }
+  return { kind: 'refused', failure: failureOfAll(code, problems, waysOn) }
+}
+
+/** A failure as documents carry it. */
+export type FailureDocument = Pick<Failure, 'code' | 'message' | 'more'>
+
+export function failureDocument({ code, message, more }: Failure): FailureDocument {
+  return { code, message, more }
 }
 
 /** The first five, and whether there are more. */

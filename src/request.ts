@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import type { Adoptable } from './adoption.ts'
 import { variableOfFlag, type Env } from './config.ts'
-import { Failure } from './errors.ts'
+import { Failure, failureOfAll } from './errors.ts'
 import { nearest } from './nearest.ts'
 import { checkFormats, type CheckFormat } from './check.ts'
 
@@ -74,13 +74,8 @@ export function readRequest(args: readonly string[], env: Env): Request | Failur
   if (typeof adopts === 'string') problems.push(adopts)
   const format = word === 'check' ? formatOf(values) : undefined
   if (format instanceof Failure) problems.push(format.message)
-  const [problem, ...others] = problems
-  if (problem !== undefined) {
-    return new Failure('CONFIG_INVALID', problem, [
-      ...others,
-      'lockstep --help lists commands and flags',
-    ])
-  }
+  if (problems.length > 0)
+    return failureOfAll('CONFIG_INVALID', problems, ['lockstep --help lists commands and flags'])
   const flags = shared.flatMap((flag) => {
     const [name, value] = [variableOfFlag.get(flag), values[flag]]
     return name !== undefined && typeof value === 'string' ? [[name, value] as const] : []

@@ -7,7 +7,7 @@ import type { Losses } from './losses.ts'
 import type { Patience } from './patience.ts'
 import { look, type LedgerEntry } from './postgres/ledger.ts'
 import type { Wait } from './postgres/lock.ts'
-import { recordEnd, type Run, type RunEnd } from './postgres/runs.ts'
+import { recordEnd, success, type Run, type RunEnd } from './postgres/runs.ts'
 import type { Session } from './postgres/session.ts'
 import { leftBehind } from './postgres/steps.ts'
 
@@ -55,8 +55,7 @@ export async function finish(
     const text = `${name} is applied: the connection was lost behind its COMMIT`
     tell({ checkpoint: 'note', text })
   }
-  const end = { state: 'succeeded', exitCode: 0, reason: undefined, fileBegun: undefined } as const
-  await recordEnd(session, config.schema, run, end)
+  await recordEnd(session, config.schema, run, success)
   tell({ checkpoint: 'verified', head: due.at(-1)?.file ?? '', files: due.length })
   if (ours.length === 0) return { kind: 'nothing-to-do', files: due.length }
   return { kind: 'applied', applied: applied.length, covered }

@@ -1,5 +1,5 @@
 import type { Plan } from './decide.ts'
-import { Failure } from './errors.ts'
+import { failureOfAll, type Failure } from './errors.ts'
 import { newerThan } from './files/dump.ts'
 import { noDirectives, type Directives } from './files/directives.ts'
 import { isError } from './files/findings.ts'
@@ -59,10 +59,8 @@ export function refuseUnfit(works: readonly PlannedWork[]): void {
 
 /** Why files cannot be run as they are. */
 export function unfit(works: readonly PlannedWork[]): Failure | undefined {
-  const [first, ...others] = works.flatMap(({ problems }) => problems)
-  if (first === undefined) return undefined
-  const { more } = new Failure('STATEMENT_REFUSED', '')
-  return new Failure('STATEMENT_REFUSED', first, [...others, ...more])
+  const problems = works.flatMap((work) => work.problems)
+  return problems.length === 0 ? undefined : failureOfAll('STATEMENT_REFUSED', problems)
 }
 
 function said(file: string, { line, column, reason, remedy }: PlacedFinding): string {

@@ -3,7 +3,7 @@ import { printable } from '../printable.ts'
 import { baselineForms, noDirectives } from './directives.ts'
 import type { Entry } from './entry.ts'
 import { placeBehind } from './bytes.ts'
-import { readDirectives, strayDirectives, type Directive } from './header.ts'
+import { readDirectives, strayDirectives, tooLow, type Directive } from './header.ts'
 import { parseFileName, type FileName } from './name.ts'
 import { headerOf, type Text } from './text.ts'
 
@@ -38,9 +38,7 @@ export function readBaseline(
   const [stray] = strayDirectives(text)
   if (stray !== undefined) {
     const { line, column } = placeBehind(text.slice(0, stray))
-    throw invalid(
-      `${baselineName}:${line}:${column} a directive must stand in the comment lines that the file begins with`,
-    )
+    throw invalid(`${baselineName}:${line}:${column} ${tooLow}`)
   }
   const heads = directives.filter(({ word }) => word === 'baseline')
   const version = /^[0-9]+$/.exec(heads[0]?.rest ?? '')?.[0]

@@ -59,8 +59,13 @@ export function codePoints(text: string): number {
 
 /** The text, without the one byte order mark that editors leave at the start (PostgreSQL: 42601). */
 export function toText(bytes: Buffer): { text: string; hadByteOrderMark: boolean } {
-  const hadByteOrderMark = bytes.subarray(0, 3).equals(byteOrderMark)
-  return { text: bytes.toString('utf8', hadByteOrderMark ? 3 : 0), hadByteOrderMark }
+  const hadByteOrderMark = beginsWithMark(bytes)
+  const from = hadByteOrderMark ? byteOrderMark.length : 0
+  return { text: bytes.toString('utf8', from), hadByteOrderMark }
+}
+
+export function beginsWithMark(bytes: Buffer): boolean {
+  return bytes.subarray(0, byteOrderMark.length).equals(byteOrderMark)
 }
 
 /** A decoder puts U+FFFD where it cannot read; the first that is not U+FFFD in the bytes is the place. */

@@ -1,8 +1,15 @@
+import { readDuration } from './duration.ts'
 import { nearest } from '../nearest.ts'
 import { printable } from '../printable.ts'
 import { readAllowance, type Allowance } from './allowance.ts'
 import { placeBehind, type Place } from './bytes.ts'
-import { readDirectives, strayDirectives, type Directive } from './header.ts'
+import {
+  mayHoldDirectives,
+  readDirectives,
+  strayDirectives,
+  tooLow,
+  type Directive,
+} from './header.ts'
 
 /** What the `-- lockstep:` lines of a file's header ask for. */
 export interface Directives {
@@ -60,11 +67,12 @@ export interface DirectivesRead {
 
 /** Reads the header of a file. Nothing that looks like a directive is passed over. */
 export function readFileDirectives(text: string): DirectivesRead {
+  if (!mayHoldDirectives(text)) return { directives: noDirectives, problems: [] }
   const lines = readDirectives(text)
   const stray = strayDirectives(text).map((at): DirectiveProblem => ({
     ...placeBehind(text.slice(0, at)),
     kind: 'invalid',
-    what: 'a directive must stand in the comment lines that the file begins with',
+    what: tooLow,
   }))
   if (lines.length === 0) return { directives: noDirectives, problems: stray }
   const problems: DirectiveProblem[] = []
@@ -111,11 +119,11 @@ const readers: Readonly<Record<Word, Read>> = {
       ? { breaksBefore: BigInt(rest) }
       : 'breaks-before names one version: breaks-before 0038',
   'lock-timeout': (rest) => {
-    const lockTimeoutMs = milliseconds(rest)
+    const lockTimeoutMs = readDuration(rest)
     return lockTimeoutMs === undefined ? notADuration('lock-timeout') : { lockTimeoutMs }
   },
   'statement-timeout': (rest) => {
-    const statementTimeoutMs = milliseconds(rest)
+    const statementTimeoutMs = readDuration(rest)
     return statementTimeoutMs === undefined
       ? notADuration('statement-timeout')
       : { statementTimeoutMs }
@@ -128,15 +136,6 @@ const readers: Readonly<Record<Word, Read>> = {
 
 function alone(word: Word, rest: string, read: Partial<Directives>): Partial<Directives> | string {
   return rest === '' ? read : `${word} stands alone in its line`
-}
-
-/** As everywhere in Lockstep; 0 needs no unit. */
-function milliseconds(text: string): number | undefined {
-  if (/^0+$/.test(text)) return 0
-  const [, digits, unit] = /^(\d{1,9})(ms|s|m|h)$/.exec(text) ?? []
-  const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[unit ?? ''] ?? Number.NaN
-  const durationMs = Number(digits) * unitMs
-  return durationMs < 2 ** 31 ? durationMs : undefined
 }
 
 function notADuration(word: Word): string {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { Failure, type FailureCode } from '../errors.ts'
+import { Failure, failureOfAll } from '../errors.ts'
 import { printable } from '../printable.ts'
 import { baselineName, readBaseline, type Baseline } from './baseline.ts'
 import { readText, type ReadText } from './content.ts'
@@ -86,7 +86,7 @@ function badNames(bad: readonly string[], all: readonly string[]): Failure {
       ? []
       : [`git mv ${shellWord(file)} ${better}`]
   })
-  return report(
+  return failureOfAll(
     'FILE_NAME_INVALID',
     bad.map(
       (file) => `${printable(file)} is not named VERSION_NAME.sql, as 0001_create_users.sql is`,
@@ -108,7 +108,7 @@ function refuseTwins(names: readonly FileName[]): void {
   const more = hasDown
     ? ['leave the .down.sql files out: Lockstep never goes backwards']
     : undefined
-  throw report('FILE_NAME_TWICE', problems, more)
+  throw failureOfAll('FILE_NAME_TWICE', problems, more)
 }
 
 /** Synchronous reads are the fastest for small files; so many keep the connection waiting for 0.3 ms. */
@@ -133,7 +133,7 @@ async function readTexts(
       warnings.push(`${file} begins with a byte order mark, which is left out`)
     texts.set(file, found)
   }
-  if (problems.length > 0) throw report('FILE_CONTENT_INVALID', problems)
+  if (problems.length > 0) throw failureOfAll('FILE_CONTENT_INVALID', problems)
   return texts
 }
 
@@ -142,14 +142,17 @@ function refuseDirectives(files: readonly SqlFile[], baseline: Baseline | undefi
   const covers = baseline?.covers ?? []
   const versions = new Set([...files, ...covers].map(({ version }) => version))
   const found = files.flatMap(({ file, version, text, directives, problems }) => {
+    const all = [...problems]
     const what = versionProblem(directives, version, versions)
-    const place = { line: lineOf(headerOf(text), 'breaks-before'), column: 1 }
-    const more = what === undefined ? [] : [{ ...place, kind: 'invalid' as const, what }]
-    return [...problems, ...more].map((problem) => ({ file, ...problem }))
+    if (what !== undefined) {
+      const line = lineOf(headerOf(text), 'breaks-before')
+      all.push({ kind: 'invalid', what, line, column: 1 })
+    }
+    return all.map((problem) => ({ file, ...problem }))
   })
   if (found.length === 0) return
   const isUnknown = found.some(({ kind }) => kind === 'unknown')
-  throw report(
+  throw failureOfAll(
     isUnknown ? 'DIRECTIVE_UNKNOWN' : 'DIRECTIVE_INVALID',
     found.map(({ file, line, column, what }) => `${file}:${line}:${column} ${what}`),
   )
@@ -159,11 +162,4 @@ function textOf(texts: ReadonlyMap<string, ReadText>, file: string): ReadText {
   const text = texts.get(file)
   if (text === undefined) throw new Error('a listed file was not read')
   return text
-}
-
-/** One failure for all problems of a kind: the first in the message, the others below it. */
-function report(code: FailureCode, problems: readonly string[], more?: readonly string[]): Failure {
-  const [first = '', ...others] = problems
-  const advice = more ?? new Failure(code, '').more
-  return new Failure(code, first, [...others, ...advice])
 }

@@ -10,14 +10,21 @@ export interface Directive {
 
 const form = /^--\s*lockstep:\s*(\S*)\s*(.*)$/i
 
+/** What is wrong with a directive below the first statement. */
+export const tooLow = 'a directive must stand in the comment lines that the file begins with'
+
+/** Most files have none, and it takes longer to look at each line. */
+export function mayHoldDirectives(text: string): boolean {
+  return /lockstep:/i.test(text)
+}
+
 /**
  * Directives stand in the comment lines above the first statement, so that they can be seen at a
  * glance and a string that holds the same words is never one.
  */
 export function readDirectives(text: string): Directive[] {
   const directives: Directive[] = []
-  // Most files have none, and it takes longer to look at each line.
-  if (!/lockstep:/i.test(text)) return directives
+  if (!mayHoldDirectives(text)) return directives
   let line = 0
   for (const [, content = ''] of text.matchAll(/([^\r\n]*)(?:\r\n|\r|\n|$)/g)) {
     line += 1
@@ -35,7 +42,7 @@ export function readDirectives(text: string): Directive[] {
  * @param isBegin - of the file: only there is a header
  */
 export function strayDirectives(text: string, isBegin = true): number[] {
-  if (!/lockstep:/i.test(text)) return []
+  if (!mayHoldDirectives(text)) return []
   const lines = /^(?:[ \t\f\v]*(?:--[^\r\n]*)?(?:\r\n|\r|\n|$))*/
   const header = isBegin ? (lines.exec(text)?.[0].length ?? 0) : 0
   if (!/--\s*lockstep:/i.test(text.slice(header))) return []

@@ -2,8 +2,9 @@ import { createHash, type Hash } from 'node:crypto'
 import { closeSync, readSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Failure, type FailureCode } from '../errors.ts'
-import { byteOrderMark, byteProblem, type Place } from './bytes.ts'
+import { beginsWithMark, byteOrderMark, byteProblem, type Place } from './bytes.ts'
 import { chunksOf, openToRead, placeOfByteIn } from './chunks.ts'
+import { tooLow } from './header.ts'
 import { Lexer } from './lexer.ts'
 import type { Meaning } from './meaning.ts'
 import { reasonOf } from './reason.ts'
@@ -62,8 +63,7 @@ export class LargeText {
         const { line, column } = placeOfByteIn(path, at)
         return `${file}:${line}:${column} holds ${problem.what}, at byte ${at}`
       }
-      if (size === 0)
-        hadByteOrderMark = chunk.subarray(0, byteOrderMark.length).equals(byteOrderMark)
+      if (size === 0) hadByteOrderMark = beginsWithMark(chunk)
       hash.update(chunk)
       size += chunk.length
       if (size > mostBytes) return `${file} has grown beyond LOCKSTEP_MAX_FILE_SIZE (${mostBytes})`
@@ -144,7 +144,7 @@ export class LargeText {
     for (const stretch of stretchesIn(parts, mostStatementBytes, tooLong)) {
       const stray = survey.see(stretch)
       if (stray !== undefined)
-        throw this.#invalid('DIRECTIVE_INVALID', placeIn(stretch, stray), strayDirective)
+        throw this.#invalid('DIRECTIVE_INVALID', placeIn(stretch, stray), tooLow)
       if (survey.meetsData) {
         // What follows may be no SQL. The file will be refused, so it has the meaning of no other.
         const meaning = { file: this.checksum, statements: [this.checksum] }
@@ -265,7 +265,6 @@ interface FirstLook {
 }
 
 const tooLongStatement = `a statement of more than ${mostStatementBytes} bytes begins here`
-const strayDirective = 'a directive must stand in the comment lines that the file begins with'
 
 /** Those of a piece, by its own code units. */
 function shifted(statements: readonly Statement[], from: number, until = Infinity): Statement[] {

@@ -164,13 +164,8 @@ export function explain(
       // The chain: the row before is not there, or somebody has written behind it.
       if (error.table === `${terms.schema}.ledger` || error.table === `${terms.schema}.step`)
         return new Failure('LEDGER_MOVED', `${work.file}: ${said}`)
-      return sqlFailure(work, whereAndWhat(error, part, prefix, work.step !== undefined, on))
-    default:
-      return sqlFailure(work, whereAndWhat(error, part, prefix, work.step !== undefined, on))
   }
-}
-
-function sqlFailure(work: Work, where: string): Failure {
+  const where = whereAndWhat(error, part, prefix, work.step !== undefined, on)
   return new Failure('SQL_FAILED', `${work.file}${where}`, [
     kept(work),
     ...new Failure('SQL_FAILED', '').more,

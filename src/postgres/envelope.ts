@@ -59,7 +59,7 @@ export interface Envelope {
 }
 
 /** In front of a message, for `pg_stat_activity`. */
-export function labelOf({ file }: Work): string {
+export function labelOf({ file }: Pick<Work, 'file'>): string {
   return `/* lockstep ${file} */`
 }
 

@@ -86,6 +86,13 @@ export interface RunEnd {
   readonly fileBegun: string | undefined
 }
 
+export const success: RunEnd = {
+  state: 'succeeded',
+  exitCode: 0,
+  reason: undefined,
+  fileBegun: undefined,
+}
+
 /** Records how a run ended; rows older than 90 days go, except the first success. */
 export async function recordEnd(on: Session, schema: string, run: Run, end: RunEnd): Promise<void> {
   const runs = `${identifier(schema)}.run`

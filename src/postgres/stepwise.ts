@@ -5,9 +5,10 @@ import type { Entry } from '../files/entry.ts'
 import { keptText } from '../files/text.ts'
 import { splitStatements } from '../files/statements.ts'
 import { apply, explain } from './apply.ts'
-import { resetOwned, type Step, type Terms, type Work } from './envelope.ts'
+import { labelOf, resetOwned, type Step, type Terms, type Work } from './envelope.ts'
 import { beforeOf } from './before.ts'
 import { identifier, literal } from './quote.ts'
+import { stepDone } from '../recorded.ts'
 import { see, type Left, type Seen } from './seeing.ts'
 import { ServerError } from './server-error.ts'
 import type { Session } from './session.ts'
@@ -144,7 +145,7 @@ async function runBare(on: Session, turn: Turn, terms: Terms): Promise<number> {
 
 /** Sends a statement alone, and tells what it leaves where it fails. */
 async function alone(on: Session, work: Work, terms: Terms, statement: string): Promise<number> {
-  const prefix = `/* lockstep ${work.file} */`
+  const prefix = labelOf(work)
   try {
     const { warnings, status } = await on.execute(prefix + statement, Infinity)
     if (status === 'I') return warnings
@@ -154,7 +155,7 @@ async function alone(on: Session, work: Work, terms: Terms, statement: string): 
     if (!(error instanceof ServerError) || !(told instanceof Failure)) throw told
     await tidy(on, terms)
     const steps = await readSteps(on, terms.schema, work.file)
-    const begun = steps.find(({ state }) => state !== 'done')
+    const begun = steps.find(({ state }) => state !== stepDone)
     const left = begun === undefined ? [] : await leftBy(on, begun)
     throw new Failure(told.code, told.message, [...left, ...told.more])
   }
@@ -212,7 +213,7 @@ async function mend(on: Session, left: Left, { file, turn, terms, tell }: About)
   tell({ checkpoint: 'warning', text: `${what}: this run ${left.mend}` })
   if (turn !== undefined) await makeReady(on, turn.work, terms)
   try {
-    await on.execute(`/* lockstep ${file} */${statement}`, Infinity)
+    await on.execute(labelOf({ file }) + statement, Infinity)
   } catch (error) {
     if (!(error instanceof ServerError)) throw error
     const text = `it cannot be mended: ${error.said}; who may runs: ${statement};`

@@ -86,7 +86,9 @@ test('ALTER SYSTEM, of which the answer is lost: it runs again', async () => {
     db.superuserUrl,
     losingAnswerTo(/^\/\* lockstep 0001_a\.sql \*\/alter system/),
   )
-  const { failure, said } = await runHere(proxy.url, folder.path, {
+  const { failure, said } = await runHere({
+    DATABASE_URL: proxy.url,
+    LOCKSTEP_DIR: folder.path,
     LOCKSTEP_CONNECT_WAIT: '20s',
     LOCKSTEP_BASELINE: 'ignore',
   })
@@ -143,7 +145,11 @@ for (const killed of ['create', 'alter', 'drop'] as const) {
     )
     await using proxy = await proxyTo(db.superuserUrl, fate)
     const env = { LOCKSTEP_CONNECT_WAIT: '20s', LOCKSTEP_BASELINE: 'ignore' }
-    const { failure, said } = await runHere(proxy.url, folder.path, env)
+    const { failure, said } = await runHere({
+      DATABASE_URL: proxy.url,
+      LOCKSTEP_DIR: folder.path,
+      ...env,
+    })
     assert.equal(failure, undefined, said)
     assert.match(said, /is half done/)
     assert.deepEqual(await db.superuser('select * from journal order by 1'), [

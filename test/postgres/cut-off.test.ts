@@ -75,7 +75,7 @@ async function disturbed(
     return random.oneIn(2) ? 'cut' : 'half'
   })
   const begunMs = performance.now()
-  const running = startHere(proxy.url, dir, env)
+  const running = startHere({ DATABASE_URL: proxy.url, LOCKSTEP_DIR: dir, ...env })
   const over = new AbortController()
   const ended = running.ended.finally(() => over.abort())
   const kills = isByMessage ? [] : [random.fraction(), random.fraction() * 2]
@@ -114,7 +114,7 @@ test(
         LOCKSTEP_CONNECT_WAIT: '20s',
       }
       const { said, how } = await disturbed(db, folder.path, env, random, typical)
-      const again = await runHere(db.url, folder.path, env)
+      const again = await runHere({ DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path, ...env })
       const where = `round ${round} of seed ${seed}, ${how}\n${said}\nthen\n${again.said}`
       assert.equal(again.failure, undefined, where)
       await assertEachOnce(db, s, where)

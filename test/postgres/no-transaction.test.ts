@@ -32,13 +32,13 @@ async function indexesOf(db: Database): Promise<string[]> {
 
 /** @throws {Failure} of a run that must succeed */
 async function applied(db: Database, folder: TestFolder): Promise<string> {
-  const { failure, said } = await runHere(db.url, folder.path)
+  const { failure, said } = await runHere({ DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path })
   assert.equal(failure, undefined, said)
   return said
 }
 
 async function refused(db: Database, folder: TestFolder, code: Failure['code']): Promise<string> {
-  const { failure, said } = await runHere(db.url, folder.path)
+  const { failure, said } = await runHere({ DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path })
   assert.equal(failure?.code, code, said)
   return told(failure)
 }
@@ -227,7 +227,7 @@ test('a begun statement that was done and then edited is refused', async () => {
   })
   const fate = losingAnswerTo(/^\/\* lockstep 0002_b\.sql \*\/create index/, false)
   await using proxy = await proxyTo(db.url, fate)
-  await runHere(proxy.url, folder.path, { LOCKSTEP_CONNECT_WAIT: '0s' })
+  await runHere({ DATABASE_URL: proxy.url, LOCKSTEP_DIR: folder.path, LOCKSTEP_CONNECT_WAIT: '0s' })
   assert.deepEqual(await indexesOf(db), ['i'])
   folder.write({ '0002_b.sql': `${header}create index concurrently i on leads (email);` })
   assert.match(
@@ -255,7 +255,11 @@ for (const [how, text] of [
       db.url,
       losingAnswerTo(/^\/\* lockstep 0002_b\.sql \*\/(call|do) /),
     )
-    const { failure } = await runHere(proxy.url, folder.path, { LOCKSTEP_CONNECT_WAIT: '10s' })
+    const { failure } = await runHere({
+      DATABASE_URL: proxy.url,
+      LOCKSTEP_DIR: folder.path,
+      LOCKSTEP_CONNECT_WAIT: '10s',
+    })
     assert.equal(failure?.code, 'STEP_UNCERTAIN')
     assert.deepEqual(await idsOf(db), [1, 2])
     const lines = await refused(db, folder, 'STEP_UNCERTAIN')

@@ -7,7 +7,7 @@ import { fillers } from '../support/large-text.ts'
 import { markingFiles, marksIn, namesIn } from '../support/marks.ts'
 import { proxyTo } from '../support/proxy.ts'
 import { randomOf, testSeed } from '../support/random.ts'
-import { runHere } from '../support/run-here.ts'
+import { runHere, startHere } from '../support/here.ts'
 
 const every = Number(process.env['LOCKSTEP_TEST_EVERY'] ?? '12')
 const cancels = Number(process.env['LOCKSTEP_TEST_CANCELS'] ?? '40')
@@ -35,7 +35,7 @@ async function assertWhole(
   assert.deepEqual(names, await marksIn(db, schema), where)
   assert.deepEqual(names, all.slice(0, names.length), where)
   const again = await runHere({ ...env, DATABASE_URL: db.url })
-  assert.equal(again.exit, 0, `${where}\nundisturbed:\n${again.said}`)
+  assert.equal(again.failure, undefined, `${where}\nundisturbed:\n${again.said}`)
   assert.deepEqual(await marksIn(db, schema), all, where)
   await db.sql(
     `set client_min_messages = error; drop schema ${schema} cascade; drop schema ledger_${schema} cascade`,
@@ -56,14 +56,19 @@ for (const [from, step, least] of [
         isCut = false
         const schema = `${from}_${n}`
         using folder = folderOf(filesIn(schema))
-        const env = { LOCKSTEP_DIR: folder.path, LOCKSTEP_SCHEMA: `ledger_${schema}` }
+        const env = {
+          LOCKSTEP_DIR: folder.path,
+          LOCKSTEP_SCHEMA: `ledger_${schema}`,
+          LOCKSTEP_BASELINE: 'ignore',
+          LOCKSTEP_CONNECT_WAIT: '10s',
+        }
         await using proxy = await proxyTo(db.url, (frame) => {
           if (isCut || frame.from !== from || frame.number !== n) return 'pass'
           isCut = true
           return from === 'client' ? 'half' : 'cut'
         })
-        const { exit, said } = await runHere({ ...env, DATABASE_URL: proxy.url })
-        assert.equal(exit, 0, `message ${n}\n${said}`)
+        const { failure, said } = await runHere({ ...env, DATABASE_URL: proxy.url })
+        assert.equal(failure, undefined, `message ${n}\n${said}`)
         await assertWhole(db, schema, env, `message ${n}\n${said}`)
       }
       console.log(`# cut at each of ${n - 1} messages of the ${from}, in steps of ${step}`)
@@ -88,28 +93,25 @@ test(
         LOCKSTEP_DIR: folder.path,
         LOCKSTEP_SCHEMA: `ledger_${schema}`,
         LOCKSTEP_POOLER: round % 2 === 0 ? 'refuse' : 'allow',
+        LOCKSTEP_BASELINE: 'ignore',
         LOCKSTEP_CONNECT_WAIT: '1s',
       }
-      const id = round.toString(16).padStart(8, '0')
       const how = random.oneIn(4) ? 'pg_terminate_backend' : 'pg_cancel_backend'
-      const strike = `select ${how}(pid) from pg_stat_activity where application_name = 'lockstep/${id}/test'`
       // From the moment on at which the large file has been sent, or is about to be.
       const delayMs = random.fraction() * typicalMs
       const ended = new AbortController()
       let begunMs = Number.POSITIVE_INFINITY
-      const outcome = runHere(
-        env,
-        ({ checkpoint }) => {
-          if (checkpoint === 'plan') begunMs = performance.now()
-        },
-        id,
-      ).finally(() => ended.abort())
+      const { id, ended: ending } = startHere(env, ({ checkpoint }) => {
+        if (checkpoint === 'plan') begunMs = performance.now()
+      })
+      const strike = `select ${how}(pid) from pg_stat_activity where application_name = 'lockstep/${id}/test'`
+      const outcome = ending.finally(() => ended.abort())
       // The moment is the point of the test: it waits by the clock, and polls so as to be exact.
       while (!(performance.now() - begunMs >= delayMs) && !ended.signal.aborted)
         await new Promise(setImmediate)
       await db.superuser(strike)
-      const { exit, said } = await outcome
-      if (exit !== 0 || said.includes('"lost"')) struck += 1
+      const { failure, said } = await outcome
+      if (failure !== undefined || /^lost /m.test(said)) struck += 1
       else typicalMs = typicalMs * 0.8 + (performance.now() - begunMs) * 0.2
       await assertWhole(db, schema, env, `round ${round} of seed ${seed}, ${how}: ${said}`)
     }

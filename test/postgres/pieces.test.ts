@@ -13,10 +13,11 @@ import { folderOf } from '../support/folder.ts'
 import { fillers, hasRows, manyRows } from '../support/large-text.ts'
 import { migrateFiles } from '../support/migration.ts'
 import { assertFailed, assertSucceeded } from '../support/output.ts'
-import { runHere } from '../support/run-here.ts'
+import { runHere } from '../support/here.ts'
 import { openConfirmed } from '../support/session.ts'
 
 const asIs = { LOCKSTEP_BASELINE: 'ignore' }
+const patient = { ...asIs, LOCKSTEP_CONNECT_WAIT: '10s' }
 
 async function exists(db: Database, name: string): Promise<boolean> {
   const [row] = await db.sql<{ found: boolean }>(
@@ -271,13 +272,18 @@ test('a large file that meets a lock is tried again as a whole', async () => {
   await db.superuser('begin; lock table held in access share mode')
   using folder = folderOf({ '0001_a.sql': `${manyRows('b')}alter table held add name text;` })
   let tries = 0
-  const env = { DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path, LOCKSTEP_LOCK_TIMEOUT: '100ms' }
+  const env = {
+    ...patient,
+    DATABASE_URL: db.url,
+    LOCKSTEP_DIR: folder.path,
+    LOCKSTEP_LOCK_TIMEOUT: '100ms',
+  }
   const ran = await runHere(env, ({ checkpoint }) => {
     if (checkpoint !== 'retry') return
     tries += 1
     if (tries === 2) void db.superuser('rollback')
   })
-  assert.equal(ran.exit, 0, ran.said)
+  assert.equal(ran.failure, undefined, ran.said)
   assert.ok(tries >= 2)
   assert.ok(await hasRows(db, 'b'))
 })
@@ -308,12 +314,12 @@ for (const [what, change] of [
       '0003_c.sql': 'select 2;',
     })
     const path = join(folder.path, '0002_b.sql')
-    const env = { DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path }
+    const env = { ...patient, DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path }
     const ran = await runHere(env, ({ checkpoint }) => {
       if (checkpoint === 'plan') change(path)
     })
-    assert.equal(ran.code, 'FILE_CHANGED_MEANWHILE', ran.said)
-    assert.equal(ran.exit, 75)
+    assert.equal(ran.failure?.code, 'FILE_CHANGED_MEANWHILE', ran.said)
+    assert.equal(ran.failure.exit, 75)
     for (const name of ['b', 'behind', 'more', 'other']) assert.equal(await exists(db, name), false)
     assert.deepEqual(await ledgerNames(db), ['0001_a.sql'])
     // The run is recorded: its session was usable, and in no transaction.
@@ -322,7 +328,7 @@ for (const [what, change] of [
     ])
     writeFileSync(path, text)
     const again = await runHere(env)
-    assert.equal(again.exit, 0, again.said)
+    assert.equal(again.failure, undefined, again.said)
     assert.ok(await hasRows(db, 'b', rows))
   })
 }
@@ -341,11 +347,11 @@ test('a large file that has changed leaves no transaction open', async () => {
 test('a large file that is applied already is read for its checksum alone', async () => {
   await using db = await freshDatabase()
   using folder = folderOf({ '0001_a.sql': manyRows('b') })
-  const env = { ...asIs, DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path }
-  assert.equal((await runHere(env)).exit, 0)
+  const env = { ...patient, DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path }
+  assert.equal((await runHere(env)).failure, undefined)
   // The connection is there when the folder has been read: a file that is lexed would be missed now.
   const again = await runHere(env, ({ checkpoint }) => {
     if (checkpoint === 'files') rmSync(join(folder.path, '0001_a.sql'))
   })
-  assert.equal(again.exit, 0, again.said)
+  assert.equal(again.failure, undefined, again.said)
 })

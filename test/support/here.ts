@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { readConfig } from '../../src/config.ts'
 import { Failure } from '../../src/errors.ts'
-import type { Event } from '../../src/events.ts'
+import type { Event, Tell } from '../../src/events.ts'
 import { migrate } from '../../src/migrate.ts'
 import { lineOf } from '../../src/report/lines.ts'
 
 /** How a run ended, and all that it said, a line each. */
 export interface RanHere {
+  /** Undefined after a success. */
   readonly failure: Failure | undefined
   readonly said: string
 }
@@ -18,37 +19,34 @@ export interface RunningHere {
   stop(reason: Failure): void
 }
 
+type Env = Readonly<Record<string, string>>
+
 /**
  * Runs `migrate` in this process, where somebody watches: a run after a failed one does not rest, and
  * whatever the driver throws from a timer fails the test.
  */
-export function startHere(
-  url: string,
-  dir: string,
-  env: Readonly<Record<string, string>> = {},
-): RunningHere {
-  const config = readConfig({ DATABASE_URL: url, LOCKSTEP_DIR: dir, ...env })
+export function startHere(env: Env, heard: Tell = () => undefined): RunningHere {
+  const config = readConfig(env)
   const events: Event[] = []
+  const tell: Tell = (event) => {
+    events.push(event)
+    heard(event)
+  }
   const id = randomBytes(4).toString('hex')
   const stopping = new AbortController()
-  const run = { id, pod: 'test', isAttended: true }
-  const ended = migrate(config, run, (event) => events.push(event), stopping.signal)
+  const ended = migrate(config, { id, pod: 'test', isAttended: true }, tell, stopping.signal)
     .then(() => undefined)
     .catch((error: unknown) => {
       if (!(error instanceof Failure)) throw error
-      events.push({ checkpoint: 'failed', failure: error })
+      tell({ checkpoint: 'failed', failure: error })
       return error
     })
     .then((failure) => ({ failure, said: events.map(textOf).join('\n') }))
   return { id, ended, stop: (reason) => stopping.abort(reason) }
 }
 
-export async function runHere(
-  url: string,
-  dir: string,
-  env: Readonly<Record<string, string>> = {},
-): Promise<RanHere> {
-  return await startHere(url, dir, env).ended
+export async function runHere(env: Env, heard?: Tell): Promise<RanHere> {
+  return await startHere(env, heard).ended
 }
 
 function textOf(event: Event): string {
