@@ -85,9 +85,13 @@ async function connect(
   const { addresses, connectWaitMs, heartbeatMs } = wanted
   const begunMs = performance.now()
   let toldMs = begunMs
-  const tellWaiting = ({ reason, hints }: Obstacle): void => {
+  const say = ({ reason, hints }: Obstacle): void => {
+    const waitedMs = performance.now() - begunMs
+    tell({ checkpoint: 'waiting', reason, waitedMs, more: hints })
+  }
+  const tellWaiting = (met: Obstacle): void => {
     toldMs = performance.now()
-    tell({ checkpoint: 'waiting', reason, waitedMs: toldMs - begunMs, more: hints })
+    say(met)
   }
   for (let round = 0, pauseMs = firstPauseMs; ; round += 1) {
     const obstacles: Obstacle[] = []
@@ -97,7 +101,8 @@ async function connect(
       const connectTimeoutMs = Math.min(address.connectTimeoutMs, Math.max(leftMs, shortestTryMs))
       const limited = { ...address, connectTimeoutMs: Math.ceil(connectTimeoutMs) }
       const reason = `${describeAddress(address)} has not answered yet`
-      const beat = setInterval(() => tellWaiting(obstacle(reason)), heartbeatMs)
+      // That it takes long is no answer to what came of it.
+      const beat = setInterval(() => say(obstacle(reason)), heartbeatMs)
       const trying = attempt(limited, waysOf(address), wanted, run, stop)
       const tried = await trying.finally(() => clearInterval(beat))
       if ('session' in tried) return tried
