@@ -1,6 +1,6 @@
 import { adoptionOf, type Adoptable, type Adoption } from './adoption.ts'
 import type { Config } from './config.ts'
-import { Failure } from './errors.ts'
+import { Failure } from './failure.ts'
 import type { Outcome, Tell } from './events.ts'
 import { readFolder, type Folder } from './files/folder.ts'
 import { readLargeFiles } from './large-files.ts'

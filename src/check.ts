@@ -1,4 +1,4 @@
-import { Failure } from './errors.ts'
+import { Failure } from './failure.ts'
 import { baselineName } from './files/baseline.ts'
 import { noDirectives, lineOf } from './files/directives.ts'
 import { rules, type Rule } from './files/findings.ts'

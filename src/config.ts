@@ -1,6 +1,6 @@
 import { cleanEnv, EnvError, makeExactValidator } from 'envalid'
 import { readDuration } from './files/duration.ts'
-import { failureOfAll } from './errors.ts'
+import { failureOfAll } from './failure.ts'
 import { nearest } from './nearest.ts'
 import { phases, type Phase } from './phases.ts'
 import { readAddress, type Address } from './postgres/address.ts'

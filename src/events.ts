@@ -1,4 +1,4 @@
-import type { Failure } from './errors.ts'
+import type { Failure } from './failure.ts'
 
 /**
  * The closed list of what the core tells. The core knows neither log nor cluster: the shell

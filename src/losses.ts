@@ -1,4 +1,4 @@
-import { Failure } from './errors.ts'
+import { Failure } from './failure.ts'
 import { pause } from './pause.ts'
 
 /** Between a loss and the next connection, so that a server that drops us at once is not hammered. */

@@ -1,6 +1,6 @@
 import type { Config } from './config.ts'
 import { decide, type Plan } from './decide.ts'
-import { asFailure, Failure } from './errors.ts'
+import { asFailure, Failure } from './failure.ts'
 import type { Outcome, Tell } from './events.ts'
 import { readFolder, type Folder } from './files/folder.ts'
 import { judge } from './judge.ts'

@@ -1,4 +1,4 @@
-import { Failure } from './errors.ts'
+import { Failure } from './failure.ts'
 import type { Blocker, Tell } from './events.ts'
 import { blockerText } from './phrases.ts'
 

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { Failure } from './errors.ts'
+import { Failure } from './failure.ts'
 import type { Folder } from './files/folder.ts'
 import { pause } from './pause.ts'
 import { seconds } from './phrases.ts'

@@ -1,4 +1,5 @@
-import { failureOfAll, type Failure, type FailureCode } from './errors.ts'
+import { type FailureCode } from './errors.ts'
+import { failureOfAll, type Failure } from './failure.ts'
 
 export interface Refused {
   readonly kind: 'refused'

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import type { Adoptable } from './adoption.ts'
 import { variableOfFlag, type Env } from './config.ts'
-import { Failure, failureOfAll } from './errors.ts'
+import { Failure, failureOfAll } from './failure.ts'
 import { nearest } from './nearest.ts'
 import { checkFormats, type CheckFormat } from './check.ts'
 

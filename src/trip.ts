@@ -1,6 +1,6 @@
 import type { Config } from './config.ts'
 import type { UpToDate } from './decide.ts'
-import { asFailure, Failure } from './errors.ts'
+import { asFailure, Failure } from './failure.ts'
 import type { Outcome, Tell } from './events.ts'
 import type { Folder } from './files/folder.ts'
 import type { Losses } from './losses.ts'

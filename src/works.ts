@@ -1,5 +1,5 @@
 import type { Plan } from './decide.ts'
-import { failureOfAll, type Failure } from './errors.ts'
+import { failureOfAll, type Failure } from './failure.ts'
 import { newerThan } from './files/dump.ts'
 import { noDirectives, type Directives } from './files/directives.ts'
 import { isError } from './files/findings.ts'

@@ -1,4 +1,4 @@
-import { Failure } from '../errors.ts'
+import { Failure } from '../failure.ts'
 import { printable } from '../printable.ts'
 import { baselineForms, noDirectives } from './directives.ts'
 import type { Entry } from './entry.ts'

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { closeSync, fstatSync, readFileSync, readSync } from 'node:fs'
-import { Failure } from '../errors.ts'
+import { Failure } from '../failure.ts'
 import { byteProblem, placeOfByte, toText } from './bytes.ts'
 import { openToRead } from './chunks.ts'
 import { largeBytes, LargeText } from './large.ts'

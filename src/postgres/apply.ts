@@ -1,4 +1,4 @@
-import { Failure } from '../errors.ts'
+import { Failure } from '../failure.ts'
 import { codePoints, placeBehind, placeOfByte, placeOfCodePoint } from '../files/bytes.ts'
 import { sizeOf } from '../files/text.ts'
 import { borrow } from './borrowed.ts'

@@ -1,4 +1,4 @@
-import { Failure } from '../errors.ts'
+import { Failure } from '../failure.ts'
 import type { QualifiedName } from '../files/cursor.ts'
 import type { Lone } from '../files/lone.ts'
 import { definitionDigest } from './index-definition.ts'

@@ -1,4 +1,4 @@
-import { asFailure, Failure } from '../errors.ts'
+import { asFailure, Failure } from '../failure.ts'
 import type { Tell } from '../events.ts'
 import { pause } from '../pause.ts'
 import { describeAddress, type Address } from './address.ts'

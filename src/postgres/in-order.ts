@@ -1,4 +1,4 @@
-import { Failure } from '../errors.ts'
+import { Failure } from '../failure.ts'
 import type { Tell } from '../events.ts'
 import { applyAll, type Applied } from './apply.ts'
 import type { Terms, Work } from './envelope.ts'

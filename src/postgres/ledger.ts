@@ -1,5 +1,5 @@
 import type { Plan } from '../decide.ts'
-import { Failure } from '../errors.ts'
+import { Failure } from '../failure.ts'
 import type { LedgerRow, Recorded, Step } from '../recorded.ts'
 import { fence, ledgerFormat, ledgerStates, ledgerStatements } from './ledger-format.ts'
 import { identifier, literal } from './quote.ts'

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import { Failure, failures } from '../errors.ts'
+import { failures } from '../errors.ts'
+import { Failure } from '../failure.ts'
 import type { Tell } from '../events.ts'
 import { pause } from '../pause.ts'
 import { blockerText, doing, seconds, sessionName } from '../phrases.ts'

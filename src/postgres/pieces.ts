@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { Failure } from '../errors.ts'
+import { Failure } from '../failure.ts'
 import type { LargeText, Piece } from '../files/large.ts'
 import type { Envelope } from './envelope.ts'
 import type { Answer } from './frames.ts'

@@ -1,4 +1,4 @@
-import { Failure } from '../errors.ts'
+import { Failure } from '../failure.ts'
 import { describeAddress, type Address } from './address.ts'
 
 /**

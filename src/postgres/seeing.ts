@@ -1,4 +1,4 @@
-import { Failure } from '../errors.ts'
+import { Failure } from '../failure.ts'
 import { exists, isThere, leftByReindex, noneOf, publicationsOf, type Before } from './before.ts'
 import { digestOf } from './index-definition.ts'
 import { leftIndexes, type LeftIndex } from './indexes.ts'

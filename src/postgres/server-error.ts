@@ -1,4 +1,5 @@
-import { Failure, type FailureCode } from '../errors.ts'
+import { type FailureCode } from '../errors.ts'
+import { Failure } from '../failure.ts'
 import { ledgerStates } from './ledger-format.ts'
 
 /**

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import postgres from 'postgres'
-import { asFailure, Failure } from '../errors.ts'
+import { asFailure, Failure } from '../failure.ts'
 import { pause } from '../pause.ts'
 import { describeAddress, type Address } from './address.ts'
 import { cancel } from './cancel.ts'

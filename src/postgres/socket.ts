@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net'
-import { Failure } from '../errors.ts'
+import { Failure } from '../failure.ts'
 import { describeAddress, type Address } from './address.ts'
 import { beginTls, describeTls } from './tls.ts'
 import { HandshakeFailure, isTlsError } from './tls-errors.ts'

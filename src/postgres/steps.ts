@@ -1,4 +1,4 @@
-import { Failure } from '../errors.ts'
+import { Failure } from '../failure.ts'
 import { count } from '../phrases.ts'
 import { loneKinds } from '../files/lone.ts'
 import { stepDone, type Step as StepOfFile } from '../recorded.ts'

@@ -1,4 +1,4 @@
-import { Failure } from '../errors.ts'
+import { Failure } from '../failure.ts'
 import type { Tell } from '../events.ts'
 import { isSetting, loneKinds, loneOf, type Lone } from '../files/lone.ts'
 import type { Entry } from '../files/entry.ts'

@@ -1,4 +1,4 @@
-import { Failure } from '../errors.ts'
+import { Failure } from '../failure.ts'
 import { describeAddress, type Address } from './address.ts'
 
 /** The handshake failed, which under `sslmode=prefer` is a reason to go on without TLS. */

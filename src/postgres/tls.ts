@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { isIP, type Socket } from 'node:net'
 import type { SecureContext, TLSSocket } from 'node:tls'
-import { Failure } from '../errors.ts'
+import { Failure } from '../failure.ts'
 import type { Address } from './address.ts'
 import { fileErrors } from './parameters.ts'
 import type { TlsTerms } from './tls-terms.ts'

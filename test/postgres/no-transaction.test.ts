@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Failure } from '../../src/errors.ts'
+import type { Failure } from '../../src/failure.ts'
 import { readFolder } from '../../src/files/folder.ts'
 import { lockKey } from '../../src/postgres/lock.ts'
 import { applyStepwise } from '../../src/postgres/stepwise.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Failure } from '../../src/errors.ts'
+import { Failure } from '../../src/failure.ts'
 import { freshDatabase, withClient, type Database } from './database.ts'
 import { told } from './failure.ts'
 import { folderOf } from './folder.ts'

@@ -1,4 +1,4 @@
-import { Failure } from '../../src/errors.ts'
+import { Failure } from '../../src/failure.ts'
 import type { Blocker, Checkpoint, Event } from '../../src/events.ts'
 
 const failure = new Failure('SQL_FAILED', '0007_b.sql:3:5 no such table (42P01)', ['mend it'])

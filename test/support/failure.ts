@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { Failure, type FailureCode } from '../../src/errors.ts'
+import { type FailureCode } from '../../src/errors.ts'
+import { Failure } from '../../src/failure.ts'
 
 /** The failure of this code that an action throws. */
 export function failureOf(code: FailureCode, action: () => unknown): Failure {

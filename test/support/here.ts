@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { readConfig } from '../../src/config.ts'
-import { Failure } from '../../src/errors.ts'
+import { Failure } from '../../src/failure.ts'
 import type { Event, Tell } from '../../src/events.ts'
 import { migrate } from '../../src/migrate.ts'
 import { lineOf } from '../../src/report/lines.ts'

@@ -1,4 +1,5 @@
-import { Failure, type FailureCode } from '../../src/errors.ts'
+import { type FailureCode } from '../../src/errors.ts'
+import { Failure } from '../../src/failure.ts'
 import type { Event } from '../../src/events.ts'
 import { openLog } from '../../src/report/log.ts'
 

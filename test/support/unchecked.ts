@@ -1,4 +1,4 @@
-import { asFailure, type Failure } from '../../src/errors.ts'
+import { asFailure, type Failure } from '../../src/failure.ts'
 import { noDirectives } from '../../src/files/directives.ts'
 import { meaningOf } from '../../src/files/meaning.ts'
 import { applyAll } from '../../src/postgres/apply.ts'

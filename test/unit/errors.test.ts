@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { asFailure, Failure, failures, type FailureCode } from '../../src/errors.ts'
+import { failures, type FailureCode } from '../../src/errors.ts'
+import { asFailure, Failure } from '../../src/failure.ts'
 import { told } from '../support/failure.ts'
 
 const canary = 'c4n4ry'

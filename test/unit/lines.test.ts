@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Failure, failures, type FailureCode } from '../../src/errors.ts'
+import { failures, type FailureCode } from '../../src/errors.ts'
+import { Failure } from '../../src/failure.ts'
 import type { Blocker, Event } from '../../src/events.ts'
 import { lineOf } from '../../src/report/lines.ts'
 import { everyEvent } from '../support/events.ts'

@@ -63,18 +63,18 @@ for (const [rule, who, what] of [
   [
     'files know no effect but reading',
     /^files\//,
-    /^(files\/|(errors|nearest|printable)\.ts$|node:(buffer|crypto|fs|path|timers\/promises)$)/,
+    /^(files\/|(errors|failure|nearest|printable)\.ts$|node:(buffer|crypto|fs|path|timers\/promises)$)/,
   ],
   [
     'deciding knows files, failures and phrases',
     /^(adoption|decide|matching|changes|phases|half-done|objections|needs|recorded|refusals)\.ts$/,
-    /^(files\/|(changes|errors|half-done|matching|objections|phases|phrases|recorded|refusals)\.ts$)/,
+    /^(files\/|(changes|errors|failure|half-done|matching|objections|phases|phrases|recorded|refusals)\.ts$)/,
   ],
-  ['failures know nothing', /^errors\.ts$/, /^$/],
+  ['failures know nothing but their list', /^(errors|failure)\.ts$/, /^errors\.ts$/],
   [
     'src/postgres knows no log and no cluster',
     /^postgres\//,
-    /^(postgres\/|files\/|(adoption|changes|decide|errors|events|nearest|objections|pause|phases|phrases|recorded)\.ts$|node:|postgres$)/,
+    /^(postgres\/|files\/|(adoption|changes|decide|errors|events|failure|nearest|objections|pause|phases|phrases|recorded)\.ts$|node:|postgres$)/,
   ],
 ] as const) {
   test(rule, () => {
@@ -95,7 +95,7 @@ test('what is imported while the program runs is a chunk, which shares no source
     [...text.matchAll(/await import\('\.\/([^']+)'\)/g)].map(([, name = '']) => name),
   )
   assert.deepEqual(lazy.toSorted(), ['cli.ts', 'pretty.ts'])
-  // A second copy of errors.ts would have a `Failure` of its own.
+  // A second copy of failure.ts would have a `Failure` of its own.
   assert.deepEqual(sources.get('report/pretty.ts')?.imports, ['pino-pretty'])
 })
 

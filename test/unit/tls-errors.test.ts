@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Failure } from '../../src/errors.ts'
+import { Failure } from '../../src/failure.ts'
 import { isTlsError } from '../../src/postgres/tls-errors.ts'
 
 // A case: the code of an error, and whether it is one of TLS.
