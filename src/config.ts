@@ -1,6 +1,7 @@
 import { cleanEnv, EnvError, makeExactValidator } from 'envalid'
 import { readDuration } from './files/duration.ts'
 import { failureOfAll } from './failure.ts'
+import { readTablePattern, splitList, type TablePattern } from './files/table-name.ts'
 import { nearest } from './nearest.ts'
 import { phases, type Phase } from './phases.ts'
 import { readAddress, type Address } from './postgres/address.ts'
@@ -25,6 +26,9 @@ export interface Config {
   readonly phase: Phase | undefined
   readonly pooler: Pooler
   readonly maxFileBytes: number
+  readonly guardTables: readonly TablePattern[]
+  /** For counting before and after the run, each. */
+  readonly guardCountBudgetMs: number
   readonly warnings: readonly string[]
 }
 
@@ -60,6 +64,15 @@ const schemaName = makeExactValidator<string>((input) => {
   throw new EnvError(
     'is not the name of a schema for the ledger: at most 63 bytes, no $, not public, not pg_...',
   )
+})
+
+const tableList = makeExactValidator<readonly TablePattern[]>((input) => {
+  const read = splitList(input)
+    .filter((item) => item !== '')
+    .map(readTablePattern)
+  const known = read.filter((table) => table !== undefined)
+  if (known.length === read.length) return known
+  throw new EnvError('is not a list of tables such as leads, crm.faqs, "Quoted", crm.* or *')
 })
 
 function oneOf<const T extends string>(...choices: readonly T[]) {
@@ -105,6 +118,12 @@ export const variables = {
     'allow',
   )({ desc: 'or `session`, `allow`: a connection pooler may stand between' }),
   LOCKSTEP_MAX_FILE_SIZE: size({ desc: 'larger files are refused' }),
+  LOCKSTEP_GUARD_TABLES: tableList({
+    desc: 'tables whose rows are guarded: `leads,crm.faqs`, `crm.*`, `*`',
+  }),
+  LOCKSTEP_GUARD_COUNT_BUDGET: duration({
+    desc: 'for counting their rows, before and after the run; beyond it estimates are told',
+  }),
   LOCKSTEP_LOG_FORMAT: oneOf(
     'auto',
     'json',
@@ -144,6 +163,8 @@ export const defaults: Readonly<Record<VariableName, string>> = {
   LOCKSTEP_PHASE: 'none',
   LOCKSTEP_POOLER: 'refuse',
   LOCKSTEP_MAX_FILE_SIZE: '1GiB',
+  LOCKSTEP_GUARD_TABLES: '',
+  LOCKSTEP_GUARD_COUNT_BUDGET: '2s',
   LOCKSTEP_LOG_FORMAT: 'auto',
   LOCKSTEP_LOG_LEVEL: 'info',
   MIGRATION_MODE: '1',
@@ -197,6 +218,8 @@ export function readConfig(environment: Env): Config {
     phase: values.LOCKSTEP_PHASE === 'none' ? undefined : values.LOCKSTEP_PHASE,
     pooler: values.LOCKSTEP_POOLER,
     maxFileBytes: values.LOCKSTEP_MAX_FILE_SIZE,
+    guardTables: values.LOCKSTEP_GUARD_TABLES,
+    guardCountBudgetMs: values.LOCKSTEP_GUARD_COUNT_BUDGET,
     warnings: [...read.warnings, ...names.warnings, ...cutWaits(env, values)],
   }
 }

@@ -3,6 +3,7 @@ import type { UpToDate } from './decide.ts'
 import { asFailure, Failure } from './failure.ts'
 import type { Outcome, Tell } from './events.ts'
 import type { Folder } from './files/folder.ts'
+import type { Guarded } from './guarded.ts'
 import type { Losses } from './losses.ts'
 import type { Patience } from './patience.ts'
 import { look, type LedgerEntry } from './postgres/ledger.ts'
@@ -20,6 +21,7 @@ export interface Trip {
   readonly stop: AbortSignal
   readonly losses: Losses
   readonly patience: Patience
+  readonly guarded: Guarded
   /** When the run began: what fails later has failed meanwhile. */
   readonly arrivedMs: number
   /** For the lock. */
@@ -56,7 +58,8 @@ export async function finish(
     tell({ checkpoint: 'note', text })
   }
   await recordEnd(session, config.schema, run, success)
-  tell({ checkpoint: 'verified', head: due.at(-1)?.file ?? '', files: due.length })
+  const guarded = await trip.guarded.after(session)
+  tell({ checkpoint: 'verified', head: due.at(-1)?.file ?? '', files: due.length, guarded })
   if (ours.length === 0) return { kind: 'nothing-to-do', files: due.length }
   return { kind: 'applied', applied: applied.length, covered }
 }

@@ -41,6 +41,8 @@ test('nothing but an address is needed', () => {
     phase: undefined,
     pooler: 'refuse',
     maxFileBytes: 2 ** 30,
+    guardTables: [],
+    guardCountBudgetMs: 2_000,
     warnings: [],
   })
   assert.deepEqual(
@@ -65,6 +67,8 @@ test('each variable reaches its own setting', () => {
     LOCKSTEP_PHASE: 'before-rollout',
     LOCKSTEP_POOLER: 'session',
     LOCKSTEP_MAX_FILE_SIZE: '6KiB',
+    LOCKSTEP_GUARD_TABLES: 'leads, crm.FAQs',
+    LOCKSTEP_GUARD_COUNT_BUDGET: '9s',
     LOCKSTEP_LOG_FORMAT: 'json',
     LOCKSTEP_LOG_LEVEL: 'debug',
     MIGRATION_MODE: '1',
@@ -84,8 +88,21 @@ test('each variable reaches its own setting', () => {
     phase: 'before-rollout',
     pooler: 'session',
     maxFileBytes: 6 * 1024,
+    guardTables: [
+      { schema: undefined, name: 'leads', isAll: false },
+      { schema: 'crm', name: 'faqs', isAll: false },
+    ],
+    guardCountBudgetMs: 9_000,
     warnings: [],
   })
+})
+
+test('a list of tables that is not one is refused, and not echoed', () => {
+  for (const list of [`leads; ${canary}`, `a.b.${canary}`, `"${canary}`, 'leads,*x', '1st']) {
+    const failure = failureOf('CONFIG_INVALID', () => read({ LOCKSTEP_GUARD_TABLES: list }))
+    assert.match(failure.message, /^LOCKSTEP_GUARD_TABLES is not a list of tables such as leads/)
+    assert.ok(!told(failure).includes(canary))
+  }
 })
 
 test('a wait that was asked for and that the deadline cuts is told, and no other', () => {
@@ -285,13 +302,7 @@ for (const [name, meant] of [
 }
 
 test('names of later releases only warn, since a chart may be newer than the image', () => {
-  const later = [
-    'GUARD_TABLES',
-    'GUARD_COUNT_BUDGET',
-    'GATE_WAIT',
-    'STATUS',
-    'STATUS_REQUIRED',
-  ].map((name) => `LOCKSTEP_${name}`)
+  const later = ['GATE_WAIT', 'STATUS', 'STATUS_REQUIRED'].map((name) => `LOCKSTEP_${name}`)
   const env = Object.fromEntries(later.map((name) => [name, canary]))
   assert.deepEqual(
     read(env).warnings,
