@@ -110,9 +110,11 @@ const unguarded: Readonly<Record<string, string | undefined>> = {
 
 /** Names of LOCKSTEP_GUARD_TABLES that guard nothing, in words. */
 export async function missingNames(on: Session, { missing }: Census): Promise<string[]> {
-  if (missing.length === 0) return []
+  // All tables are none as long as there is none.
+  const unknown = missing.filter(({ schema, isAll }) => schema !== undefined || !isAll)
+  if (unknown.length === 0) return []
   const names = await tableNames(on)
-  return missing.map((pattern) => {
+  return unknown.map((pattern) => {
     const near = pattern.isAll ? undefined : nearest(pattern.name, names)
     const meant = near === undefined ? '' : `; is ${near} meant?`
     return `LOCKSTEP_GUARD_TABLES names ${spelled(pattern)}, and there is no such table${meant}`

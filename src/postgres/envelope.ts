@@ -95,7 +95,7 @@ export function envelope(
   const guards = terms.guardTables.length > 0
   const prefix = [
     `${labelOf(work)}${care.begin}${care.reset}${care.before}`,
-    timeouts(work, terms),
+    timeouts(work, terms, exact !== undefined),
     ...opens,
     ...stepOpens(work, terms),
     watching(ledger, terms.guardTables, work.allowances, work.step && work.file),
@@ -125,8 +125,10 @@ export function envelope(
   return { prefix, suffix }
 }
 
-function timeouts(work: Work, terms: Terms): string {
-  const lockTimeoutMs = work.lockTimeoutMs ?? terms.lockTimeoutMs
+/** In exact mode a table is locked as no file of only rows locks it: others would queue behind us. */
+function timeouts(work: Work, terms: Terms, isExact: boolean): string {
+  const own = isExact && work.lockTimeoutMs === 0 ? undefined : work.lockTimeoutMs
+  const lockTimeoutMs = own ?? terms.lockTimeoutMs
   const statementTimeoutMs = work.statementTimeoutMs ?? terms.statementTimeoutMs
   return `SET LOCAL lock_timeout=${lockTimeoutMs};SET LOCAL statement_timeout=${statementTimeoutMs};`
 }

@@ -20,7 +20,7 @@ async function contentOf(db: Database): Promise<string> {
         (select string_agg(concat_ws(' ', attname, atttypid), ' ' order by attnum) from pg_attribute
           where attrelid = c.oid and attnum > 0)) as about
     from pg_class c
-    where relkind in ('r', 'p', 'v') and oid >= 16384 and relpersistence <> 't' and relnamespace is distinct from to_regnamespace('lockstep')
+    where relkind in ('r', 'p', 'v', 'f') and oid >= 16384 and relpersistence <> 't' and relnamespace is distinct from to_regnamespace('lockstep')
     order by oid`)
   const contents = tables
     .filter(({ kind }) => kind === 'r')
@@ -28,7 +28,8 @@ async function contentOf(db: Database): Promise<string> {
       ({ name }) =>
         `select '${name}' as name, md5(string_agg(t::text, ' ' order by t::text)) as content from only ${name} t`,
     )
-  return JSON.stringify([tables, await db.superuser(contents.join(' union all '))])
+  const objects = await db.superuser('select oid from pg_largeobject_metadata order by oid')
+  return JSON.stringify([tables, objects, await db.superuser(contents.join(' union all '))])
 }
 
 /** Every row of the basis by its table and what it is known by. */
@@ -44,6 +45,7 @@ async function verify(mutant: Mutant, role: 'owner' | 'superuser'): Promise<void
   const { guard = guardTables, sql, says = '-' } = mutant
   await using db = await freshDatabase()
   await db.sql(basis)
+  if (mutant.prepared !== undefined) await db.superuser(mutant.prepared)
   if (mutant.before !== undefined) await db.sql(mutant.before)
   const url = role === 'owner' ? db.url : db.superuserUrl
   const earlier = mutant.earlier === undefined ? {} : { '1_earlier.sql': mutant.earlier }
@@ -66,6 +68,7 @@ async function verify(mutant: Mutant, role: 'owner' | 'superuser'): Promise<void
   const applied = eventsOf(ran, 'applied').find(({ file }) => file === '2_file.sql')
   assert.ok(applied)
   assert.equal(applied.allowed.length > 0, becomes === 'allowed')
+  if (becomes === 'missed') assert.notEqual(await contentOf(db), before, 'nothing is lost')
   if (becomes !== 'harmless') return
   const rows = new Set(await rowsOf(db))
   assert.deepEqual(

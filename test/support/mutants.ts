@@ -8,6 +8,8 @@ export interface Mutant {
   readonly sql: string
   /** Before the run, as the owner. */
   readonly before?: string
+  /** Before that, as a superuser. */
+  readonly prepared?: string
   /** An earlier file of the same run. */
   readonly earlier?: string
   readonly becomes: Outcome
@@ -59,6 +61,12 @@ export const basis = `
   insert into clicks select i, '/' from generate_series(1, 10) i;
   insert into other select i, i from generate_series(1, 5) i;
 `
+
+/** Half a file that goes in pieces. */
+const large =
+  `insert into other values (9, 9), (10, 10); delete from other where id > 5; -- ${'x'.repeat(200)}\n`.repeat(
+    2_200,
+  )
 
 const others = `insert into leads (id, email) select i, 'new' || i from generate_series(101, 110) i`
 
@@ -248,6 +256,41 @@ const rows: readonly Mutant[] = [
     becomes: 'harmless',
   },
   {
+    does: 'a DELETE of what a cursor stands on',
+    sql: 'declare c cursor for select * from notes; fetch c; delete from notes where current of c; close c;',
+    becomes: 'caught',
+    says: 'would lose 1 row of notes',
+  },
+  {
+    does: 'a DELETE by a function that runs with the rights of its owner',
+    sql: 'create function purge() returns void language sql security definer set search_path = public as $$ delete from notes $$; select purge();',
+    becomes: 'caught',
+    says: 'would lose 5 rows of notes',
+  },
+  {
+    does: 'a DELETE in a transaction of REPEATABLE READ',
+    sql: 'set transaction isolation level repeatable read; delete from notes where id = 1;',
+    becomes: 'caught',
+    says: 'would lose 1 row of notes',
+  },
+  {
+    does: 'a rewrite and a DELETE in a transaction of SERIALIZABLE',
+    sql: 'set transaction isolation level serializable; alter table notes add column token double precision default random(); delete from notes where id = 1;',
+    becomes: 'caught',
+    says: 'would lose 1 row of notes',
+  },
+  {
+    does: 'a DELETE in the middle of a file that goes in pieces',
+    sql: `${large}delete from notes where id = 2;\n${large}`,
+    becomes: 'caught',
+    says: 'would lose 1 row of notes',
+  },
+  {
+    does: 'rows moved to another partition by a file that goes in pieces',
+    sql: `${large}update visits set day = '2020-05-01' where id < 4;\n${large}`,
+    becomes: 'harmless',
+  },
+  {
     does: 'session_replication_role = replica, and a DELETE',
     sql: 'set session_replication_role = replica; delete from leads;',
     becomes: 'stopped',
@@ -257,6 +300,12 @@ const rows: readonly Mutant[] = [
   {
     does: 'track_counts switched off around the DELETE',
     sql: `select set_config('track_counts', 'off', true); delete from leads; select set_config('track_counts', 'on', true);`,
+    becomes: 'stopped',
+    why: 'the text is refused before it runs',
+  },
+  {
+    does: 'the same, hidden in a text that is put together',
+    sql: `do $$ begin perform set_config('track' || '_counts', 'off', true); delete from leads; perform set_config('track' || '_counts', 'on', true); end $$;`,
     becomes: 'stopped',
     asSuperuser: 'missed',
     why: 'an ordinary role may not set it; let no superuser run migrations',
@@ -285,8 +334,8 @@ const disguises: readonly Mutant[] = [
     says: 'would lose 10 rows of leads',
   },
   {
-    does: 'SET ROLE to another role, and a DELETE',
-    sql: 'delete from leads; set role none;',
+    does: 'SET ROLE to a role that may not write the ledger, and a DELETE',
+    sql: 'set role lockstep_test; delete from leads;',
     becomes: 'caught',
     says: 'would lose 10 rows of leads',
   },
@@ -337,7 +386,22 @@ const disguises: readonly Mutant[] = [
   {
     does: 'lockstep.judge replaced, inside of a savepoint',
     sql: `savepoint s; create or replace function lockstep.judge(seen jsonb, exact oid[]) returns jsonb language sql as 'select null::jsonb'; release s; delete from leads;`,
+    becomes: 'caught',
+    says: 'would alter the ledger, or a function of it',
+  },
+  {
+    does: 'a trigger on the ledger, which would delete behind the look',
+    sql: `create function purge() returns trigger language plpgsql as $$ begin delete from leads; return new; end $$;
+      create trigger purge before update on lockstep.ledger for each row execute function purge();`,
+    becomes: 'caught',
+    says: 'would alter the ledger, or a function of it',
+  },
+  {
+    does: 'lockstep.steps_end replaced by a function that deletes',
+    sql: `create or replace function lockstep.steps_end(of_file text, expected bigint, row_id bigint) returns jsonb language plpgsql as $$
+      begin delete from leads; return null; end $$;`,
     becomes: 'stopped',
+    why: 'it is not called here; where it is, a plain statement before COMMIT sees that it was changed',
   },
   {
     does: 'rows of the ledger deleted',
@@ -374,6 +438,20 @@ const shapes: readonly Mutant[] = [
     guard: 'crm.faqs',
     becomes: 'caught',
     says: 'would drop crm.faqs',
+  },
+  {
+    does: 'DROP EXTENSION ... CASCADE that takes a column with it',
+    before: 'create extension citext; alter table leads add column name citext;',
+    sql: 'drop extension citext cascade;',
+    becomes: 'caught',
+    says: 'would drop the column name of leads',
+  },
+  {
+    does: 'DROP TYPE ... CASCADE that takes a column with it',
+    before: `create type mood as enum ('fine'); alter table leads add column mood mood;`,
+    sql: 'drop type mood cascade;',
+    becomes: 'caught',
+    says: 'would drop the column mood of leads',
   },
   {
     does: 'DROP OWNED',
@@ -557,6 +635,12 @@ const shapes: readonly Mutant[] = [
     why: 'it cannot run in a transaction',
   },
   {
+    does: 'CREATE INDEX, REINDEX, ANALYZE, LOCK TABLE, a constraint that is validated',
+    sql: `create index on leads (email); reindex table leads; analyze; lock table leads;
+      alter table leads add constraint one check (id > 0) not valid; alter table leads validate constraint one;`,
+    becomes: 'harmless',
+  },
+  {
     does: 'SET (fillfactor), and statistics of a column',
     sql: 'alter table leads set (fillfactor = 70); alter table leads alter column email set statistics 500;',
     becomes: 'harmless',
@@ -566,6 +650,11 @@ const shapes: readonly Mutant[] = [
     sql: 'alter table clicks set unlogged;',
     becomes: 'caught',
     says: 'would make clicks unlogged',
+  },
+  {
+    does: 'SET UNLOGGED, and SET LOGGED again',
+    sql: 'alter table clicks set unlogged; alter table clicks set logged;',
+    becomes: 'harmless',
   },
   {
     does: 'a TRUNCATE of an empty table, and a rewrite of one',
@@ -674,6 +763,58 @@ const trees: readonly Mutant[] = [
     sql: 'with moved as (delete from only people where id < 3 returning *) insert into staff select * from moved;',
     becomes: 'harmless',
     why: 'they are in the tree, under their keys',
+  },
+  {
+    does: 'rows moved to a child table that is made unlogged',
+    sql: 'with moved as (delete from only people where id < 3 returning *) insert into staff select * from moved; alter table staff set unlogged;',
+    becomes: 'caught',
+    says: 'would make staff unlogged',
+  },
+  {
+    does: 'TRUNCATE ONLY of the parent',
+    sql: 'truncate only people;',
+    becomes: 'caught',
+    says: 'would lose 5 rows of people',
+  },
+  {
+    does: 'ATTACH of a guarded table to another',
+    before:
+      "create table events (id int, day date) partition by range (day); create table events_2021 (id int, day date); insert into events_2021 values (1, date '2021-03-01');",
+    sql: `alter table events attach partition events_2021 for values from ('2021-01-01') to ('2022-01-01');`,
+    guard: 'events_2021',
+    becomes: 'harmless',
+  },
+  {
+    does: 'the same, and a DELETE through the other',
+    before:
+      "create table events (id int, day date) partition by range (day); create table events_2021 (id int, day date); insert into events_2021 values (1, date '2021-03-01');",
+    sql: `alter table events attach partition events_2021 for values from ('2021-01-01') to ('2022-01-01'); delete from events;`,
+    guard: 'events_2021',
+    becomes: 'caught',
+    says: 'would lose up to 1 row of events_2021',
+  },
+  {
+    does: 'a guarded name that is a foreign table',
+    prepared:
+      'create foreign data wrapper nowhere; create server nowhere foreign data wrapper nowhere; grant usage on foreign server nowhere to lockstep_test;',
+    before: 'create foreign table elsewhere (id int) server nowhere;',
+    sql: 'drop foreign table elsewhere;',
+    guard: 'elsewhere',
+    becomes: 'missed',
+    why: 'its rows are elsewhere: a warning of each run says that it is not guarded',
+  },
+  {
+    does: 'a materialized view is refreshed behind an UPDATE',
+    before: 'create materialized view lead_list as select email from leads;',
+    sql: `update leads set email = 'x'; refresh materialized view lead_list;`,
+    guard: 'leads,lead_list',
+    becomes: 'harmless',
+  },
+  {
+    does: 'the sequence of a guarded table is dropped',
+    sql: 'drop sequence leads_id_seq cascade;',
+    becomes: 'stopped',
+    why: 'it belongs to its column: PostgreSQL refuses it',
   },
   {
     does: 'a guarded name that is a view',
