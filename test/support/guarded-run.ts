@@ -30,7 +30,7 @@ export async function runGuarded(
     ...env,
   })
   const events: Event[] = []
-  const as = { id: 'cafe0123', pod: 'test', isAttended: false }
+  const as = { id: 'cafe0123', pod: 'test', isAttended: true }
   try {
     await migrate(config, as, (event) => events.push(event), never)
     return { events, failure: undefined, said: '' }
