@@ -16,6 +16,7 @@ import { hasLostSession } from './postgres/lost.ts'
 import { checkText } from './report/check-text.ts'
 import { openLog } from './report/log.ts'
 import { planText } from './report/plan-text.ts'
+import { leaveTermination, terminationLog, terminationText } from './report/termination.ts'
 import { statusText } from './report/status-text.ts'
 import { readRequest } from './request.ts'
 import { status } from './status.ts'
@@ -59,10 +60,11 @@ export async function runCli(shell: Shell): Promise<number> {
   const target = { fd: isDocument ? 2 : 1, isTerminal: shell.isTerminal } as const
   const { tell, writeTo } = heldBack()
   const end = (outcome: Outcome): number => {
+    const durationMs = performance.now() - begunMs
     if (outcome.kind === 'failed') tell({ checkpoint: 'failed', failure: outcome.failure })
-    if (outcome.kind === 'failed' || !isDocument) {
-      tell({ checkpoint: 'done', outcome, durationMs: performance.now() - begunMs })
-    }
+    if (outcome.kind === 'failed' || !isDocument) tell({ checkpoint: 'done', outcome, durationMs })
+    if (shell.env['KUBERNETES_SERVICE_HOST'] !== undefined)
+      leaveTermination(terminationLog, terminationText(outcome, durationMs))
     return outcome.kind === 'failed' ? outcome.failure.exit : 0
   }
   const work = async (): Promise<number> => {

@@ -237,6 +237,12 @@ export const failures = {
     means: 'LOCKSTEP_DEADLINE was over while the run waited',
     todo: 'run again when what it waited for is done',
   },
+  STATUS_NOT_PUBLISHED: {
+    exit: 75,
+    means:
+      'the files are applied, but the status that LOCKSTEP_STATUS_REQUIRED asks for is not published',
+    todo: 'mend what is named above and run again: the next run has only that to do',
+  },
   INTERRUPTED: {
     exit: 75,
     means: 'the run was told to stop',

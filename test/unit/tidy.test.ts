@@ -94,9 +94,11 @@ test('what is imported while the program runs is a chunk, which shares no source
   const lazy = [...sources.values()].flatMap(({ text }) =>
     [...text.matchAll(/await import\('\.\/([^']+)'\)/g)].map(([, name = '']) => name),
   )
-  assert.deepEqual(lazy.toSorted(), ['cli.ts', 'pretty.ts'])
+  assert.deepEqual(lazy.toSorted(), ['cli.ts', 'client.ts', 'pretty.ts'])
   // A second copy of failure.ts would have a `Failure` of its own.
   assert.deepEqual(sources.get('report/pretty.ts')?.imports, ['pino-pretty'])
+  const own = sources.get('kubernetes/client.ts')?.imports.filter((name) => name.endsWith('.ts'))
+  assert.deepEqual(own, [])
 })
 
 test('nobody imports himself over others', () => {
