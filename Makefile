@@ -62,8 +62,8 @@ test-oracle: $(INSTALLED) ## 200,000 generated and damaged texts, cut as Postgre
 
 # The sweep of `make test` takes every twelfth point, and cuts fewer runs off.
 .PHONY: test-faults
-test-faults: $(BUNDLE) ## killed, cut off, frozen, restarted: the slow tests, and a cut at every message of a run
-	@LOCKSTEP_TEST_EVERY=1 LOCKSTEP_TEST_CUTS=100 node test/run.ts --only 'test/{faults/*,postgres/{sweep,cut-off}}.test.ts' 18
+test-faults: $(BUNDLE) ## killed, cut off, frozen, restarted: the slow tests, and a cut at every message
+	@LOCKSTEP_TEST_EVERY=1 LOCKSTEP_TEST_CUTS=100 node test/run.ts --only 'test/{faults/*,postgres/{sweep,cut-off,pieces-cut}}.test.ts' 18
 
 test/matrix/node_modules/.package-lock.json: test/matrix/package-lock.json
 	@$(NPM_INSTALL) --prefix test/matrix
