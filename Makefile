@@ -36,6 +36,10 @@ demo-waiting: $(BUNDLE) ## a migration that a backend holds up, and a second run
 .PHONY: build
 build: $(BUNDLE) ## dist/lockstep.mjs and its lazy chunks
 
+.PHONY: image
+image: $(BUNDLE) ## the image, and one with the worked example, by docker, podman or buildah
+	@node image/build.ts
+
 .PHONY: test
 test: $(BUNDLE) ## all tests, on the oldest and the newest supported PostgreSQL
 	@node test/run.ts --quick 14 18

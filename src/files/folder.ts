@@ -1,7 +1,6 @@
-import { existsSync, readdirSync, realpathSync } from 'node:fs'
-import { join } from 'node:path'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type Dirent, existsSync, readdirSync, realpathSync } from 'node:fs'
 import { Failure, failureOfAll } from '../failure.ts'
+import { nextTurn } from '../pause.ts'
 import { printable } from '../printable.ts'
 import { baselineName, readBaseline, type Baseline } from './baseline.ts'
 import { readText, type ReadText } from './content.ts'
@@ -48,7 +47,7 @@ export async function lookIntoFolder(dir: string, maxBytes: number): Promise<Loo
   await nextTurn()
   const base = steadyPath(dir)
   const entries = listSqlFiles(base, dir)
-  const names = parseNames(entries.filter((entry) => entry !== baselineName))
+  const names = parseNames(entries.map(({ name }) => name).filter((name) => name !== baselineName))
   refuseTwins(names)
   const warnings: string[] = []
   const texts = await readTexts(base, entries, maxBytes, warnings)
@@ -63,20 +62,20 @@ export async function lookIntoFolder(dir: string, maxBytes: number): Promise<Loo
  * resolved once, so that all files are of one generation.
  */
 function steadyPath(dir: string): string {
-  const data = join(dir, '..data')
+  const data = `${dir}/..data`
   // An ordinary folder has none; what else may be wrong with it the listing will tell.
   return existsSync(data) ? realpathSync(data) : dir
 }
 
-function listSqlFiles(base: string, dir: string): string[] {
-  let entries: string[]
+function listSqlFiles(base: string, dir: string): Dirent[] {
+  let entries: Dirent[]
   try {
-    entries = readdirSync(base)
+    entries = readdirSync(base, { withFileTypes: true })
   } catch (error) {
     throw new Failure('FOLDER_UNREADABLE', `cannot read the folder ${dir}: ${reasonOf(error)}`)
   }
   const files = entries.filter(
-    (entry) => !entry.startsWith('.') && entry.toLowerCase().endsWith('.sql'),
+    ({ name }) => !name.startsWith('.') && name.toLowerCase().endsWith('.sql'),
   )
   if (files.length === 0) {
     const others = entries.length === 0 ? 'it is empty' : `it holds ${entries.length} other entries`
@@ -130,22 +129,22 @@ const filesAtATime = 8
 
 async function readTexts(
   base: string,
-  files: readonly string[],
+  entries: readonly Dirent[],
   maxBytes: number,
   warnings: string[],
 ): Promise<Map<string, ReadText>> {
   const texts = new Map<string, ReadText>()
   const problems: string[] = []
-  for (const [index, file] of files.entries()) {
+  for (const [index, entry] of entries.entries()) {
     if (index % filesAtATime === 0) await nextTurn()
-    const found = await readText(`${base}/${file}`, file, maxBytes)
+    const found = await readText(`${base}/${entry.name}`, entry, maxBytes)
     if (typeof found === 'string') {
       problems.push(found)
       continue
     }
     if (found.hadByteOrderMark)
-      warnings.push(`${file} begins with a byte order mark, which is left out`)
-    texts.set(file, found)
+      warnings.push(`${entry.name} begins with a byte order mark, which is left out`)
+    texts.set(entry.name, found)
   }
   if (problems.length > 0) throw failureOfAll('FILE_CONTENT_INVALID', problems)
   return texts
