@@ -14,8 +14,18 @@ import { installedMajors, startServer } from './support/server.ts'
  * only, and the scenarios on the oldest, which every pg_dump can read.
  */
 const onTheNewest = [
-  ...['bad-input', 'connect', 'hosts', 'losses', 'pooler', 'tls', 'traces'],
-  ...['cancel', 'cut-off', 'pieces', 'pieces-cut', 'sweep'],
+  'bad-input',
+  'connect',
+  'hosts',
+  'losses',
+  'pooler',
+  'tls',
+  'traces',
+  'cancel',
+  'cut-off',
+  'pieces',
+  'pieces-cut',
+  'sweep',
 ].map((name) => `test/postgres/${name}.test.ts`)
 const scenarios = ['test/postgres/scenarios.test.ts']
 /** What Node has compiled of the sources and of the tests, for all processes of the tests. */
