@@ -19,17 +19,18 @@ export interface Helm {
 
 /**
  * Each major version of Helm that is here: `helm3` and `helm4`, or packed as `.xz`, in the folder of
- * TEST_CLUSTER_BIN, or in the one of ready binaries beside this repository; else `helm` of the PATH.
+ * TEST_CLUSTER_BIN, in the one of ready binaries beside this repository, or where the test cluster has
+ * its programs; else `helm` of the PATH.
  */
 export function findHelms(): readonly Helm[] {
   const given = process.env['TEST_CLUSTER_BIN']
-  const folders = [...(given === undefined ? [] : [given]), join(root, '..', 'shared', 'cluster')]
-  const ready = ['helm3', 'helm4'].map((name) =>
-    find(
-      name,
-      folders.flatMap((folder) => [folder, join(folder, 'bin')]),
-    ),
-  )
+  const cluster = process.env['CLUSTER_HOME'] ?? join(tmpdir(), 'lockstep-cluster')
+  const folders = [
+    ...(given === undefined ? [] : [given]),
+    join(root, '..', 'shared', 'cluster'),
+    cluster,
+  ].flatMap((folder) => [folder, join(folder, 'bin')])
+  const ready = ['helm3', 'helm4'].map((name) => find(name, folders))
   const paths = ready.some((path) => path !== undefined)
     ? ready
     : [find('helm', (process.env['PATH'] ?? '').split(delimiter))]
