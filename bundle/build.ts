@@ -47,8 +47,10 @@ const commonJs: BuildOptions = {
   inject: ['bundle/clock.ts'],
   alias: {
     ...Object.fromEntries(absent.map((name) => [name, './bundle/absent.cjs'])),
-    // Its ES module form would make a copy of each of Node's modules that it names.
+    // In their form of an ES module the one would make a copy of each of Node's modules that it names,
+    // and of the other one would be made for each module that names it.
     postgres: './node_modules/postgres/cjs/src/index.js',
+    tslib: './node_modules/tslib/tslib.js',
   },
 }
 
@@ -57,6 +59,15 @@ const takesProgram: Plugin = {
   name: 'takes the program',
   setup: (made) =>
     made.onResolve({ filter: /^\.\/cli\.ts$/ }, () => ({ path: join(root, 'bundle', 'cli.ts') })),
+}
+
+/** What pino names by a path of its own is absent, too. */
+const leavesOut: Plugin = {
+  name: 'leaves out',
+  setup: (made) =>
+    made.onResolve({ filter: /^\.\/(?:lib\/)?(?:caller|transport|multistream)$/ }, () => ({
+      path: join(root, 'bundle', 'absent.cjs'),
+    })),
 }
 
 const chunks = new Set<string>()
@@ -94,7 +105,7 @@ await build({
 await build({
   ...commonJs,
   entryPoints: { program: 'src/cli.ts' },
-  plugins: [leavesChunks],
+  plugins: [leavesChunks, leavesOut],
   // What `require` would put around a module: `program.ts` has a script.
   banner: { js: '(function(exports,require,module){' },
   footer: { js: '})' },

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { adopt } from './adopt.ts'
 import { readConfig, readFolderConfig, readLogConfig, type Env } from './config.ts'
 import { check, isRefused, type CheckFormat } from './check.ts'
@@ -11,6 +10,7 @@ import { coverLines } from './files/covers.ts'
 import { readFolder } from './files/folder.ts'
 import { adoptHelp, helpText } from './help.ts'
 import { migrate } from './migrate.ts'
+import { nextTurn, pause } from './pause.ts'
 import { plan, type PlanDocument } from './plan.ts'
 import { hasLostSession } from './postgres/lost.ts'
 import { checkText } from './report/check-text.ts'
@@ -52,12 +52,19 @@ export async function runCli(shell: Shell): Promise<number> {
   const run = {
     id: randomBytes(4).toString('hex'),
     pod: shell.env['POD_NAME'] || hostname(),
-    isAttended: shell.isTerminal,
+    get isAttended() {
+      return shell.isTerminal
+    },
   }
   const request = readRequest(shell.args, shell.env)
   const isDocument = !(request instanceof Failure) && documents.has(request.command)
   const env = request instanceof Failure ? shell.env : request.env
-  const target = { fd: isDocument ? 2 : 1, isTerminal: shell.isTerminal } as const
+  const target = {
+    fd: isDocument ? 2 : 1,
+    get isTerminal() {
+      return shell.isTerminal
+    },
+  } as const
   const { tell, writeTo } = heldBack()
   const end = (outcome: Outcome): number => {
     const durationMs = performance.now() - begunMs
@@ -98,8 +105,9 @@ export async function runCli(shell: Shell): Promise<number> {
     }
   }
   const working = work()
-  // The connection is under way: while the server begins its part the log is opened.
   const opened = nextTurn().then(async () => {
+    // The driver sends its first message 1 ms after it has the connection: let the server have it first.
+    await pause(2)
     writeTo(await openLog(readLogConfig(env), run.id, target))
   })
   let isCrashing = false

@@ -24,7 +24,7 @@ export const failures = {
   FOLDER_EMPTY: {
     exit: 64,
     means: 'the folder holds no SQL file, which is more often a wrong mount than a wish',
-    todo: 'check LOCKSTEP_DIR and that the image or the volume holds the files',
+    todo: 'mount your SQL files there or COPY them into your image, or point LOCKSTEP_DIR to them',
   },
   FILE_UNREADABLE: {
     exit: 64,

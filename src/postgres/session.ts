@@ -152,7 +152,7 @@ export class Session implements AsyncDisposable {
       this.#loss = new Failure('CONNECTION_LOST', 'the session has been closed')
       await new Promise<void>((resolve) => {
         this.#socket.once('close', () => resolve())
-        this.#socket.end(terminate, () => {
+        this.#socket.write(terminate, () => {
           this.#socket.unref()
           resolve()
         })
