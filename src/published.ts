@@ -133,7 +133,7 @@ export function readPublished(text: string): Published | string {
   if (major === undefined) return 'it does not tell its format'
   if (Number(major) !== format.major)
     return `it has format ${String(read['format'])}, and this program understands ${format.major}.x`
-  const wrong = Object.entries(shapes).find(([name, isRight]) => !isRight(read[name]))
+  const wrong = Object.entries(fieldShapes).find(([name, isRight]) => !isRight(read[name]))
   if (wrong !== undefined) return `its field ${wrong[0]} is not as Lockstep writes it`
   // oxlint-disable-next-line no-unsafe-type-assertion -- each field has been looked at
   return read as unknown as Published
@@ -158,7 +158,7 @@ function fileTable(pattern: RegExp): Shape {
 
 const time = matching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 
-const shapes: Readonly<Record<keyof Omit<Published, 'format'>, Shape>> = {
+export const fieldShapes: Readonly<Record<keyof Omit<Published, 'format'>, Shape>> = {
   state: (value) => publishedStates.some((state) => state === value),
   version: matching(/^\d*$/),
   database: matching(/^[0-9a-f]{16}$/),

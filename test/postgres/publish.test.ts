@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { readPublished, textOf, type Published } from '../../src/published.ts'
 import { freshDatabase, type Database } from '../support/database.ts'
 import { folderOf, type TestFolder } from '../support/folder.ts'
@@ -271,6 +273,23 @@ test('who has only the status to write waits for the lock, and leaves without it
     LOCKSTEP_STATUS_REQUIRED: 'true',
   })
   assertFailed(required, 75, 'STATUS_NOT_PUBLISHED')
+})
+
+test('without a cluster the client of Kubernetes is never loaded', async () => {
+  await using db = await freshDatabase()
+  using dir = folderOf(two)
+  using status = statusFile()
+  const dist = join(status.folder, 'dist')
+  cpSync(join(import.meta.dirname, '..', '..', 'dist'), dist, { recursive: true })
+  rmSync(join(dist, 'client.cjs'))
+  const say = async (where: string): Promise<string> => {
+    const env = { DATABASE_URL: db.url, LOCKSTEP_DIR: dir.path, LOCKSTEP_STATUS: where }
+    const program = join(dist, 'lockstep.mjs')
+    return (await promisify(execFile)(process.execPath, [program], { env })).stdout
+  }
+  assert.match(await say(`file:${status.path}`), /^published /m)
+  assert.match(await say(`file:${status.path}`), /^done +nothing to do/m)
+  assert.match(await say('configmap/shop/crm'), /^warning +the status is not published: an unexp/m)
 })
 
 test('adopting publishes, too', async () => {

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { defaults } from '../../src/config.ts'
 import { failures } from '../../src/errors.ts'
 import { baselineForms, directiveForms } from '../../src/files/directives.ts'
+import { fieldShapes } from '../../src/published.ts'
 import { rules } from '../../src/files/findings.ts'
 import { knownParameters } from '../../src/postgres/parameters.ts'
 import { everyEvent } from '../support/events.ts'
@@ -163,6 +164,12 @@ function rowsOf(path: string, cells: number): string[][] {
 test('docs/events.md has one row for each checkpoint', () => {
   const found = rowsOf('docs/events.md', 1).join('\n')
   assert.deepEqual(found.split('\n').toSorted(), Object.keys(everyEvent).toSorted())
+})
+
+test('docs/status.md has one row for each field of the document', () => {
+  const rows = rowsOf('docs/status.md', 1).flat().join(', ').replaceAll('`', '').split(', ')
+  for (const field of ['format', ...Object.keys(fieldShapes)])
+    assert.equal(rows.filter((row) => row === field).length, 1, field)
 })
 
 test('docs/directives.md has one row for each directive, written as in the code', () => {
