@@ -74,6 +74,15 @@ test/matrix/node_modules/.package-lock.json: test/matrix/package-lock.json
 	@$(NPM_INSTALL) --prefix test/matrix
 	@touch $@
 
+.PHONY: chart
+chart: $(INSTALLED) ## the Helm chart: linted, rendered in every mode, compared with what was reviewed, packed
+	@node --test --test-timeout=120000 test/chart/*.test.ts
+
+.PHONY: manifests
+manifests: $(INSTALLED) ## writes anew what is rendered from the chart, to be reviewed: k8s, snapshots, its README
+	@node test/chart/write.ts
+	@git diff --stat -- k8s helm test/chart
+
 .PHONY: check
 check: $(INSTALLED) ## format, lint, types, dead code
 	oxfmt --check .

@@ -1,8 +1,10 @@
+import { failures } from './errors.ts'
 import { Failure } from './failure.ts'
 import { baselineName } from './files/baseline.ts'
+import type { FileProblem } from './files/directive-problems.ts'
 import { noDirectives, lineOf } from './files/directives.ts'
 import { rules, type Rule } from './files/findings.ts'
-import { readFolder, type Folder, type Migration } from './files/folder.ts'
+import { lookIntoFolder, type Migration } from './files/folder.ts'
 import type { PlacedFinding } from './files/script.ts'
 import { headerOf, scriptOf } from './files/text.ts'
 import { failureDocument, type FailureDocument } from './refusals.ts'
@@ -32,25 +34,32 @@ export interface FileFinding {
 /** Reads a folder as a run does, and looks into each file, applied or not. */
 export async function check(dir: string, maxBytes: number): Promise<CheckDocument> {
   try {
-    const folder = await readFolder(dir, maxBytes)
-    const files = folder.files.length
-    return { dir, files, failure: undefined, findings: findingsOf(folder) }
+    const { baseline, files, problems } = await lookIntoFolder(dir, maxBytes)
+    const built = baseline && scriptOf(baseline.text, noDirectives).findings
+    const findings = [
+      ...(built ?? []).map((one) => told(baselineName, one)),
+      ...files.flatMap((file) => findingsIn(file, problems)),
+    ]
+    return { dir, files: files.length, failure: undefined, findings }
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     return { dir, files: 0, failure: failureDocument(error), findings: [] }
   }
 }
 
-function findingsOf({ baseline, files }: Folder): FileFinding[] {
-  const built = baseline && scriptOf(baseline.text, noDirectives).findings
-  const first = (built ?? []).map((one) => told(baselineName, one))
-  return [...first, ...files.flatMap(findingsIn)]
-}
-
-function findingsIn(file: Migration): FileFinding[] {
+function findingsIn(file: Migration, problems: readonly FileProblem[]): FileFinding[] {
   const { findings } = scriptOf(file.text, file.directives)
   const found = findings.map((finding) => told(file.file, finding))
-  return [...warningsOf(file), ...found]
+  const own = problems.filter((problem) => problem.file === file.file).map(misdirected)
+  return [...own, ...warningsOf(file), ...found].toSorted(
+    (a, b) => a.line - b.line || a.column - b.column,
+  )
+}
+
+function misdirected({ file, line, column, kind, what }: FileProblem): FileFinding {
+  const { todo } = failures[kind === 'unknown' ? 'DIRECTIVE_UNKNOWN' : 'DIRECTIVE_INVALID']
+  const rule = 'directive'
+  return { file, line, column, rule, severity: rules[rule], reason: what, remedy: todo }
 }
 
 function warningsOf({ file, text, directives }: Migration): FileFinding[] {

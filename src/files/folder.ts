@@ -4,11 +4,10 @@ import { nextTurn } from '../pause.ts'
 import { printable } from '../printable.ts'
 import { baselineName, readBaseline, type Baseline } from './baseline.ts'
 import { readText, type ReadText } from './content.ts'
-import { lineOf, versionProblem } from './directives.ts'
+import { directiveProblems, directivesFailure, type FileProblem } from './directive-problems.ts'
 import { compareNames, mendedName, parseFileName, shellWord, type FileName } from './name.ts'
 import { reasonOf } from './reason.ts'
 import { SqlFile, type Migration } from './sql-file.ts'
-import { headerOf } from './text.ts'
 
 export type { Migration }
 
@@ -26,9 +25,25 @@ export interface Folder {
  *
  * @param maxBytes - size above which a file is refused
  * @throws {Failure} FOLDER_*, FILE_*, DIRECTIVE_*, BASELINE_INVALID; all files of one kind of
- *   mistake in one report
+ *   mistake in one report, and with directives also what is refused of statements
  */
 export async function readFolder(dir: string, maxBytes: number): Promise<Folder> {
+  const { problems, ...folder } = await lookIntoFolder(dir, maxBytes)
+  if (problems.length > 0) throw directivesFailure(folder.files, problems)
+  return folder
+}
+
+interface Looked extends Folder {
+  readonly files: readonly SqlFile[]
+  readonly problems: readonly FileProblem[]
+}
+
+/**
+ * The same, for whoever tells by himself what is wrong with directives.
+ *
+ * @throws {Failure} FOLDER_*, FILE_*, BASELINE_INVALID, and DIRECTIVE_UNKNOWN for the baseline
+ */
+export async function lookIntoFolder(dir: string, maxBytes: number): Promise<Looked> {
   await nextTurn()
   const base = steadyPath(dir)
   const entries = listSqlFiles(base, dir)
@@ -39,8 +54,7 @@ export async function readFolder(dir: string, maxBytes: number): Promise<Folder>
   const files = names.map((name) => new SqlFile(name, textOf(texts, name.file)))
   const found = texts.get(baselineName)
   const baseline = found && readBaseline(found, names)
-  refuseDirectives(files, baseline)
-  return { dir, files, baseline, warnings }
+  return { dir, files, baseline, warnings, problems: directiveProblems(files, baseline) }
 }
 
 /**
@@ -134,27 +148,6 @@ async function readTexts(
   }
   if (problems.length > 0) throw failureOfAll('FILE_CONTENT_INVALID', problems)
   return texts
-}
-
-/** All that is wrong with directives in one report. */
-function refuseDirectives(files: readonly SqlFile[], baseline: Baseline | undefined): void {
-  const covers = baseline?.covers ?? []
-  const versions = new Set([...files, ...covers].map(({ version }) => version))
-  const found = files.flatMap(({ file, version, text, directives, problems }) => {
-    const all = [...problems]
-    const what = versionProblem(directives, version, versions)
-    if (what !== undefined) {
-      const line = lineOf(headerOf(text), 'breaks-before')
-      all.push({ kind: 'invalid', what, line, column: 1 })
-    }
-    return all.map((problem) => ({ file, ...problem }))
-  })
-  if (found.length === 0) return
-  const isUnknown = found.some(({ kind }) => kind === 'unknown')
-  throw failureOfAll(
-    isUnknown ? 'DIRECTIVE_UNKNOWN' : 'DIRECTIVE_INVALID',
-    found.map(({ file, line, column, what }) => `${file}:${line}:${column} ${what}`),
-  )
 }
 
 function textOf(texts: ReadonlyMap<string, ReadText>, file: string): ReadText {

@@ -25,6 +25,11 @@ export interface Script {
 
 export interface PlacedFinding extends Finding, Place {}
 
+/** In one line, for people. */
+export function saidOf(file: string, { line, column, reason, remedy }: PlacedFinding): string {
+  return `${file}:${line}:${column} ${reason}; ${remedy}`
+}
+
 interface Seen extends Statement {
   readonly tokens: readonly Token[]
   readonly control: Control | undefined
