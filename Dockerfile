@@ -8,6 +8,7 @@ COPY dist /lockstep
 COPY bundle /bundle
 # No shell in here: all commands are in the exec form.
 RUN ["/nodejs/bin/node", "/bundle/rehearse.ts", "/lockstep"]
+RUN ["/nodejs/bin/node", "-e", "fs.mkdirSync('/sql')"]
 
 FROM ${BASE} AS program
 ARG VERSION
@@ -19,7 +20,7 @@ LABEL org.opencontainers.image.title="lockstep" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=compiled --chmod=0755 /lockstep /lockstep
 # An empty folder: files are mounted here, or COPYed by an image that begins with this one.
-WORKDIR /sql
+COPY --from=compiled --chmod=0755 /sql /sql
 # LOCKSTEP_DIR is `sql` where nothing is said, seen from here.
 WORKDIR /
 USER 65532:65532

@@ -65,6 +65,11 @@ test-oracle: $(INSTALLED) ## 200,000 generated and damaged texts, cut as Postgre
 test-faults: $(BUNDLE) ## killed, cut off, frozen, restarted: the slow tests, and a cut at every message
 	@LOCKSTEP_TEST_EVERY=1 LOCKSTEP_TEST_CUTS=100 node test/run.ts --only 'test/{faults/*,postgres/{sweep,cut-off,pieces-cut}}.test.ts' 18
 
+# Also `node test/cluster/run.ts GLOB`; docs/test-cluster.md has the variables.
+.PHONY: test-cluster
+test-cluster: $(BUNDLE) ## the image on a real Kubernetes: one that is given, or one of its own (Linux, root)
+	@node test/cluster/run.ts
+
 test/matrix/node_modules/.package-lock.json: test/matrix/package-lock.json
 	@$(NPM_INSTALL) --prefix test/matrix
 	@touch $@

@@ -7,6 +7,7 @@ import { failures } from '../../src/errors.ts'
 import { baselineForms, directiveForms } from '../../src/files/directives.ts'
 import { fieldShapes } from '../../src/published.ts'
 import { rules } from '../../src/files/findings.ts'
+import { objectClasses } from '../../src/postgres/catalog.ts'
 import { knownParameters } from '../../src/postgres/parameters.ts'
 import { everyEvent } from '../support/events.ts'
 
@@ -68,14 +69,14 @@ for (const [rule, who, what] of [
   ],
   [
     'deciding knows files, failures and phrases',
-    /^(adoption|decide|matching|changes|phases|half-done|objections|needs|recorded|refusals)\.ts$/,
+    /^(adoption|decide|differences|matching|changes|phases|half-done|objections|needs|recorded|refusals)\.ts$/,
     /^(files\/|(changes|errors|failure|half-done|matching|objections|phases|phrases|recorded|refusals)\.ts$)/,
   ],
   ['failures know nothing but their list', /^(errors|failure)\.ts$/, /^errors\.ts$/],
   [
     'src/postgres knows no log and no cluster',
     /^postgres\//,
-    /^(postgres\/|files\/|(adoption|changes|decide|errors|events|failure|nearest|objections|pause|phases|phrases|recorded)\.ts$|node:|postgres$)/,
+    /^(postgres\/|files\/|(adoption|changes|decide|differences|errors|events|failure|nearest|objections|pause|phases|phrases|recorded)\.ts$|node:|postgres$)/,
   ],
 ] as const) {
   test(rule, () => {
@@ -176,6 +177,15 @@ test('docs/directives.md has one row for each directive, written as in the code'
   const found = rowsOf('docs/directives.md', 1).flat()
   const forms = [...Object.values(directiveForms), ...Object.values(baselineForms)]
   assert.deepEqual(found.toSorted(), forms.toSorted())
+})
+
+test('docs/check-baseline.md has one row for each class that is compared, with its attributes', () => {
+  const found = rowsOf('docs/check-baseline.md', 3).filter(([kind]) => kind !== 'rows')
+  const expected = Object.entries(objectClasses).map(([kind, { told, texts }]) => [
+    kind,
+    ...[told, texts].map((attributes) => Object.keys(attributes).join(', ')),
+  ])
+  assert.deepEqual(found, expected)
 })
 
 test('docs/files.md names every rule of lockstep check', () => {
