@@ -36,6 +36,10 @@ demo-waiting: $(BUNDLE) ## a migration that a backend holds up, and a second run
 .PHONY: build
 build: $(BUNDLE) ## dist/lockstep.mjs and its lazy chunks
 
+.PHONY: image
+image: $(BUNDLE) ## the image, and one with the worked example, by docker, podman or buildah
+	@node image/build.ts
+
 .PHONY: test
 test: $(BUNDLE) ## all tests, on the oldest and the newest supported PostgreSQL
 	@node test/run.ts --quick 14 18
@@ -58,12 +62,26 @@ test-oracle: $(INSTALLED) ## 200,000 generated and damaged texts, cut as Postgre
 
 # The sweep of `make test` takes every twelfth point, and cuts fewer runs off.
 .PHONY: test-faults
-test-faults: $(BUNDLE) ## killed, cut off, frozen, restarted: the slow tests, and a cut at every message of a run
-	@LOCKSTEP_TEST_EVERY=1 LOCKSTEP_TEST_CUTS=100 node test/run.ts --only 'test/{faults/*,postgres/{sweep,cut-off}}.test.ts' 18
+test-faults: $(BUNDLE) ## killed, cut off, frozen, restarted: the slow tests, and a cut at every message
+	@LOCKSTEP_TEST_EVERY=1 LOCKSTEP_TEST_CUTS=100 node test/run.ts --only 'test/{faults/*,postgres/{sweep,cut-off,pieces-cut}}.test.ts' 18
+
+# Also `node test/cluster/run.ts GLOB`; docs/test-cluster.md has the variables.
+.PHONY: test-cluster
+test-cluster: $(BUNDLE) ## the image on a real Kubernetes: one that is given, or one of its own (Linux, root)
+	@node test/cluster/run.ts
 
 test/matrix/node_modules/.package-lock.json: test/matrix/package-lock.json
 	@$(NPM_INSTALL) --prefix test/matrix
 	@touch $@
+
+.PHONY: chart
+chart: $(INSTALLED) ## the Helm chart: linted, rendered in every mode, compared with what was reviewed, packed
+	@node --test --test-timeout=120000 test/chart/*.test.ts
+
+.PHONY: manifests
+manifests: $(INSTALLED) ## writes anew what is rendered from the chart, to be reviewed: k8s, snapshots, its README
+	@node test/chart/write.ts
+	@git diff --stat -- k8s helm test/chart
 
 .PHONY: check
 check: $(INSTALLED) ## format, lint, types, dead code

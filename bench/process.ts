@@ -57,7 +57,8 @@ function run({ command, args, env, says }: Program, stop: AbortSignal): Promise<
     child.once('close', (code, signal) => {
       const tookMs = performance.now() - begunMs
       if (code === 0 && texts.output.includes(says)) resolve({ tookMs, told: texts.told })
-      else reject(new Error(`${command} ended with ${code ?? signal}:\n${texts.output}`))
+      else
+        reject(new Error(`${command} ended with ${code ?? signal}:\n${texts.output.slice(-2_000)}`))
     })
   })
 }

@@ -7,6 +7,8 @@ import { join } from 'node:path'
 export interface Workload extends Disposable {
   /** Folder of SQL files. */
   readonly dir: string
+  /** How many they are. */
+  readonly files: number
   /** What a shell script would feed to psql: each file and its history row in one transaction. */
   readonly freshScript: string
   /** What it would ask in order to find nothing to do. */
@@ -25,6 +27,7 @@ export function makeWorkload(files: number): Workload {
   }
   return {
     dir: home,
+    files,
     freshScript: script('fresh.psql', [
       'create table history (name text primary key, checksum text not null, applied_at timestamptz not null default now());',
       ...texts.map(({ name, text }) => {

@@ -47,8 +47,10 @@ const commonJs: BuildOptions = {
   inject: ['bundle/clock.ts'],
   alias: {
     ...Object.fromEntries(absent.map((name) => [name, './bundle/absent.cjs'])),
-    // Its ES module form would make a copy of each of Node's modules that it names.
+    // In their form of an ES module the one would make a copy of each of Node's modules that it names,
+    // and of the other one would be made for each module that names it.
     postgres: './node_modules/postgres/cjs/src/index.js',
+    tslib: './node_modules/tslib/tslib.js',
   },
 }
 
@@ -57,6 +59,15 @@ const takesProgram: Plugin = {
   name: 'takes the program',
   setup: (made) =>
     made.onResolve({ filter: /^\.\/cli\.ts$/ }, () => ({ path: join(root, 'bundle', 'cli.ts') })),
+}
+
+/** What pino names by a path of its own is absent, too. */
+const leavesOut: Plugin = {
+  name: 'leaves out',
+  setup: (made) =>
+    made.onResolve({ filter: /^\.\/(?:lib\/)?(?:caller|transport|multistream)$/ }, () => ({
+      path: join(root, 'bundle', 'absent.cjs'),
+    })),
 }
 
 const chunks = new Set<string>()
@@ -71,6 +82,18 @@ const leavesChunks: Plugin = {
     }),
 }
 
+/**
+ * Of the client of Kubernetes only the reader of its configuration is used, which knows certificates,
+ * tokens and proxies. Left out is what would make requests: docs/decisions/0010 weighs it.
+ */
+const leavesOutRequests: Plugin = {
+  name: 'leaves out requests',
+  setup: (made) =>
+    made.onResolve({ filter: /^(undici|\.\/gen\/index\.js)$/ }, () => ({
+      path: join(root, 'bundle', 'absent.cjs'),
+    })),
+}
+
 rmSync(dist, { recursive: true, force: true })
 await build({
   ...common,
@@ -82,13 +105,16 @@ await build({
 await build({
   ...commonJs,
   entryPoints: { program: 'src/cli.ts' },
-  plugins: [leavesChunks],
+  plugins: [leavesChunks, leavesOut],
   // What `require` would put around a module: `program.ts` has a script.
   banner: { js: '(function(exports,require,module){' },
   footer: { js: '})' },
 })
-const chunkNames = [...chunks].map((path) => [basename(path, '.ts'), path])
-await build({ ...commonJs, entryPoints: Object.fromEntries(chunkNames) })
+for (const path of chunks) {
+  const name = basename(path, '.ts')
+  const takesAll = { ...commonJs, alias: {}, plugins: [leavesOutRequests] }
+  await build({ ...(name === 'client' ? takesAll : commonJs), entryPoints: { [name]: path } })
+}
 chmodSync(join(dist, 'lockstep.mjs'), 0o755)
 
 const rehearsal = spawnSync(node, [join(root, 'bundle', 'rehearse.ts'), dist], {

@@ -3,7 +3,6 @@ import type { runCli } from '../src/cli.ts'
 // Not by `import`, which would load the lazy parts of these modules too, fs/promises for one.
 const { createHash } = process.getBuiltinModule('node:crypto')
 const { readFileSync } = process.getBuiltinModule('node:fs')
-const nodeModule = process.getBuiltinModule('node:module')
 const path = process.getBuiltinModule('node:path')
 const { Script } = process.getBuiltinModule('node:vm')
 
@@ -11,7 +10,8 @@ interface Exports {
   runCli: typeof runCli
 }
 
-type Wrapper = (exports: Partial<Exports>, require: NodeJS.Require, module: object) => void
+type Require = (name: string) => unknown
+type Wrapper = (exports: Partial<Exports>, require: Require, module: object) => void
 
 /**
  * The program as a script: compiled already, if the cache beside it is of this program and of this
@@ -41,11 +41,16 @@ export class Program {
   start(): Exports {
     const module: { exports: Partial<Exports> } = { exports: {} }
     const wrapper: Wrapper = this.#script.runInThisContext()
-    wrapper(module.exports, nodeModule.createRequire(this.#file), module)
+    wrapper(module.exports, this.#require, module)
     const { runCli: run } = module.exports
     if (run === undefined) throw new Error('the program has no command line')
     return { runCli: run }
   }
+
+  /** Node's own modules at once; what searches for others is loaded for a chunk only. */
+  readonly #require: Require = (name) =>
+    process.getBuiltinModule(name) ??
+    process.getBuiltinModule('node:module').createRequire(this.#file)(name)
 
   /** What `program.cache` is to hold: functions that have run until now are in it, others are not. */
   cache(): Buffer {

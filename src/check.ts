@@ -1,8 +1,11 @@
+import type { Difference } from './differences.ts'
+import { failures } from './errors.ts'
 import { Failure } from './failure.ts'
 import { baselineName } from './files/baseline.ts'
+import type { FileProblem } from './files/directive-problems.ts'
 import { noDirectives, lineOf } from './files/directives.ts'
 import { rules, type Rule } from './files/findings.ts'
-import { readFolder, type Folder, type Migration } from './files/folder.ts'
+import { lookIntoFolder, type Migration } from './files/folder.ts'
 import type { PlacedFinding } from './files/script.ts'
 import { headerOf, scriptOf } from './files/text.ts'
 import { failureDocument, type FailureDocument } from './refusals.ts'
@@ -17,6 +20,10 @@ export interface CheckDocument {
   /** What is wrong with the folder itself, so that no file was looked into. */
   readonly failure: FailureDocument | undefined
   readonly findings: readonly FileFinding[]
+  /** Where what `baseline.sql` builds is not what the files build. */
+  readonly differences: readonly Difference[]
+  /** How much of two databases was compared; undefined where no baseline was to be proven. */
+  readonly compared: { readonly objects: number; readonly tables: number } | undefined
 }
 
 export interface FileFinding {
@@ -32,25 +39,34 @@ export interface FileFinding {
 /** Reads a folder as a run does, and looks into each file, applied or not. */
 export async function check(dir: string, maxBytes: number): Promise<CheckDocument> {
   try {
-    const folder = await readFolder(dir, maxBytes)
-    const files = folder.files.length
-    return { dir, files, failure: undefined, findings: findingsOf(folder) }
+    const { baseline, files, problems } = await lookIntoFolder(dir, maxBytes)
+    const built = baseline && scriptOf(baseline.text, noDirectives).findings
+    const findings = [
+      ...(built ?? []).map((one) => told(baselineName, one)),
+      ...files.flatMap((file) => findingsIn(file, problems)),
+    ]
+    return { ...nothingCompared, dir, files: files.length, failure: undefined, findings }
   } catch (error) {
     if (!(error instanceof Failure)) throw error
-    return { dir, files: 0, failure: failureDocument(error), findings: [] }
+    return { ...nothingCompared, dir, files: 0, failure: failureDocument(error), findings: [] }
   }
 }
 
-function findingsOf({ baseline, files }: Folder): FileFinding[] {
-  const built = baseline && scriptOf(baseline.text, noDirectives).findings
-  const first = (built ?? []).map((one) => told(baselineName, one))
-  return [...first, ...files.flatMap(findingsIn)]
-}
+const nothingCompared = { differences: [], compared: undefined } as const
 
-function findingsIn(file: Migration): FileFinding[] {
+function findingsIn(file: Migration, problems: readonly FileProblem[]): FileFinding[] {
   const { findings } = scriptOf(file.text, file.directives)
   const found = findings.map((finding) => told(file.file, finding))
-  return [...warningsOf(file), ...found]
+  const own = problems.filter((problem) => problem.file === file.file).map(misdirected)
+  return [...own, ...warningsOf(file), ...found].toSorted(
+    (a, b) => a.line - b.line || a.column - b.column,
+  )
+}
+
+function misdirected({ file, line, column, kind, what }: FileProblem): FileFinding {
+  const { todo } = failures[kind === 'unknown' ? 'DIRECTIVE_UNKNOWN' : 'DIRECTIVE_INVALID']
+  const rule = 'directive'
+  return { file, line, column, rule, severity: rules[rule], reason: what, remedy: todo }
 }
 
 function warningsOf({ file, text, directives }: Migration): FileFinding[] {

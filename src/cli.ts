@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { adopt } from './adopt.ts'
 import { readConfig, readFolderConfig, readLogConfig, type Env } from './config.ts'
-import { check, isRefused, type CheckFormat } from './check.ts'
+import { check, isRefused } from './check.ts'
+import { checkBaseline } from './check-baseline.ts'
 import { failures } from './errors.ts'
 import { asFailure, Failure } from './failure.ts'
 import type { Event, Outcome, Tell } from './events.ts'
@@ -11,13 +11,15 @@ import { coverLines } from './files/covers.ts'
 import { readFolder } from './files/folder.ts'
 import { adoptHelp, helpText } from './help.ts'
 import { migrate } from './migrate.ts'
+import { nextTurn, pause } from './pause.ts'
 import { plan, type PlanDocument } from './plan.ts'
 import { hasLostSession } from './postgres/lost.ts'
 import { checkText } from './report/check-text.ts'
 import { openLog } from './report/log.ts'
 import { planText } from './report/plan-text.ts'
+import { leaveTermination, terminationLog, terminationText } from './report/termination.ts'
 import { statusText } from './report/status-text.ts'
-import { readRequest } from './request.ts'
+import { readRequest, type Checks } from './request.ts'
 import { status } from './status.ts'
 import type { StatusDocument } from './status-document.ts'
 import { programVersion } from './version.ts'
@@ -51,18 +53,26 @@ export async function runCli(shell: Shell): Promise<number> {
   const run = {
     id: randomBytes(4).toString('hex'),
     pod: shell.env['POD_NAME'] || hostname(),
-    isAttended: shell.isTerminal,
+    get isAttended() {
+      return shell.isTerminal
+    },
   }
   const request = readRequest(shell.args, shell.env)
   const isDocument = !(request instanceof Failure) && documents.has(request.command)
   const env = request instanceof Failure ? shell.env : request.env
-  const target = { fd: isDocument ? 2 : 1, isTerminal: shell.isTerminal } as const
+  const target = {
+    fd: isDocument ? 2 : 1,
+    get isTerminal() {
+      return shell.isTerminal
+    },
+  } as const
   const { tell, writeTo } = heldBack()
   const end = (outcome: Outcome): number => {
+    const durationMs = performance.now() - begunMs
     if (outcome.kind === 'failed') tell({ checkpoint: 'failed', failure: outcome.failure })
-    if (outcome.kind === 'failed' || !isDocument) {
-      tell({ checkpoint: 'done', outcome, durationMs: performance.now() - begunMs })
-    }
+    if (outcome.kind === 'failed' || !isDocument) tell({ checkpoint: 'done', outcome, durationMs })
+    if (shell.env['KUBERNETES_SERVICE_HOST'] !== undefined)
+      leaveTermination(terminationLog, terminationText(outcome, durationMs))
     return outcome.kind === 'failed' ? outcome.failure.exit : 0
   }
   const work = async (): Promise<number> => {
@@ -70,7 +80,8 @@ export async function runCli(shell: Shell): Promise<number> {
       if (request instanceof Failure) throw request
       if (!isDocument)
         tell({ checkpoint: 'start', programVersion, run: run.id, command: request.command })
-      if (request.command === 'check') return await checked(request, shell)
+      if (request.command === 'check' && request.checks !== 'baseline')
+        return await checked(request, shell)
       const config = readConfig(env)
       const stop = stopWithFailure(shell.stop, config.deadlineMs)
       for (const text of config.warnings) tell({ checkpoint: 'warning', text })
@@ -79,6 +90,11 @@ export async function runCli(shell: Shell): Promise<number> {
           return end(await migrate(config, run, tell, stop))
         case 'adopt':
           return end(await adopt(config, request.adopts, request.isSure, run, tell, stop))
+        case 'check': {
+          const document = await checkBaseline(config, run, tell, stop)
+          shell.print(checkText(document, request.format))
+          return isRefused(document) ? 1 : 0
+        }
         case 'status': {
           const document = await status(config, run, quiet(tell), stop)
           shell.print(statusAs(document, request, shell))
@@ -96,8 +112,9 @@ export async function runCli(shell: Shell): Promise<number> {
     }
   }
   const working = work()
-  // The connection is under way: while the server begins its part the log is opened.
   const opened = nextTurn().then(async () => {
+    // The driver sends its first message 1 ms after it has the connection: let the server have it first.
+    await pause(2)
     writeTo(await openLog(readLogConfig(env), run.id, target))
   })
   let isCrashing = false
@@ -157,16 +174,16 @@ function stopWithFailure(signal: AbortSignal, deadlineMs: number | undefined): A
 
 /** Of a folder, without a database: what a run would refuse, or what `baseline.sql` is to begin with. */
 async function checked(
-  { env, format }: { readonly env: Env; readonly format: CheckFormat | undefined },
+  request: { readonly env: Env } & Exclude<Checks, { readonly checks: 'baseline' }>,
   { print }: Shell,
 ): Promise<number> {
-  const { dir, maxFileBytes } = readFolderConfig(env)
-  if (format === undefined) {
+  const { dir, maxFileBytes } = readFolderConfig(request.env)
+  if (request.checks === 'covers') {
     print(`${coverLines(await readFolder(dir, maxFileBytes)).join('\n')}\n`)
     return 0
   }
   const document = await check(dir, maxFileBytes)
-  print(checkText(document, format))
+  print(checkText(document, request.format))
   return isRefused(document) ? 1 : 0
 }
 

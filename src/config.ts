@@ -2,10 +2,12 @@ import { cleanEnv, EnvError, makeExactValidator } from 'envalid'
 import { readDuration } from './files/duration.ts'
 import { failureOfAll } from './failure.ts'
 import { readTablePattern, splitList, type TablePattern } from './files/table-name.ts'
-import { nearest } from './nearest.ts'
+import type { ClusterAccess } from './kubernetes/status-map.ts'
 import { phases, type Phase } from './phases.ts'
 import { readAddress, type Address } from './postgres/address.ts'
 import type { Pooler } from './postgres/pooler.ts'
+import { readStatusTarget, type StatusTarget } from './status-target.ts'
+import { judgeNames } from './variable-names.ts'
 
 /** All that a run is told from outside, checked. Durations are in milliseconds. */
 export interface Config {
@@ -29,6 +31,12 @@ export interface Config {
   readonly guardTables: readonly TablePattern[]
   /** For counting before and after the run, each. */
   readonly guardCountBudgetMs: number
+  /** Where to publish; undefined for nowhere. */
+  readonly status: StatusTarget | undefined
+  /** What leads to the API server of a cluster. */
+  readonly cluster: ClusterAccess
+  /** A run that cannot publish has failed. */
+  readonly statusRequired: boolean
   readonly warnings: readonly string[]
 }
 
@@ -75,6 +83,12 @@ const tableList = makeExactValidator<readonly TablePattern[]>((input) => {
   throw new EnvError('is not a list of tables such as leads, crm.faqs, "Quoted", crm.* or *')
 })
 
+const statusTarget = makeExactValidator<StatusTarget | 'none'>((input) => {
+  const target = input === 'none' ? 'none' : readStatusTarget(input)
+  if (target !== undefined) return target
+  throw new EnvError('is none of configmap/NAME, configmap/NAMESPACE/NAME, file:PATH')
+})
+
 function oneOf<const T extends string>(...choices: readonly T[]) {
   return makeExactValidator<T>((input) => {
     const choice = choices.find((candidate) => candidate === input)
@@ -117,6 +131,13 @@ export const variables = {
     'session',
     'allow',
   )({ desc: 'or `session`, `allow`: a connection pooler may stand between' }),
+  LOCKSTEP_STATUS: statusTarget({
+    desc: 'where runs publish what is applied: `configmap/NAME`, `configmap/NAMESPACE/NAME`, `file:PATH`',
+  }),
+  LOCKSTEP_STATUS_REQUIRED: oneOf(
+    'false',
+    'true',
+  )({ desc: '`true`: a run that cannot publish has failed (75)' }),
   LOCKSTEP_MAX_FILE_SIZE: size({ desc: 'larger files are refused' }),
   LOCKSTEP_GUARD_TABLES: tableList({
     desc: 'tables whose rows are guarded: `leads,crm.faqs`, `crm.*`, `*`',
@@ -162,6 +183,8 @@ export const defaults: Readonly<Record<VariableName, string>> = {
   LOCKSTEP_BASELINE: 'auto',
   LOCKSTEP_PHASE: 'none',
   LOCKSTEP_POOLER: 'refuse',
+  LOCKSTEP_STATUS: 'none',
+  LOCKSTEP_STATUS_REQUIRED: 'false',
   LOCKSTEP_MAX_FILE_SIZE: '1GiB',
   LOCKSTEP_GUARD_TABLES: '',
   LOCKSTEP_GUARD_COUNT_BUDGET: '2s',
@@ -193,7 +216,9 @@ export function readConfig(environment: Env): Config {
       for (const [name, error] of Object.entries(errors)) problems.push(`${name} ${error.message}`)
     },
   })
-  const names = judgeNames(Object.keys(env))
+  if (env['LOCKSTEP_STATUS_REQUIRED'] === 'true' && (env['LOCKSTEP_STATUS'] ?? 'none') === 'none')
+    problems.push('LOCKSTEP_STATUS_REQUIRED is true, and LOCKSTEP_STATUS names no place')
+  const names = judgeNames(Object.keys(env), Object.keys(variables))
   problems.push(...names.problems)
   if (problems.length > 0) {
     throw failureOfAll('CONFIG_INVALID', problems, [
@@ -220,6 +245,13 @@ export function readConfig(environment: Env): Config {
     maxFileBytes: values.LOCKSTEP_MAX_FILE_SIZE,
     guardTables: values.LOCKSTEP_GUARD_TABLES,
     guardCountBudgetMs: values.LOCKSTEP_GUARD_COUNT_BUDGET,
+    status: values.LOCKSTEP_STATUS === 'none' ? undefined : values.LOCKSTEP_STATUS,
+    cluster: {
+      kubeconfig: env['KUBECONFIG'],
+      isInside: env['KUBERNETES_SERVICE_HOST'] !== undefined,
+      home: env['HOME'],
+    },
+    statusRequired: values.LOCKSTEP_STATUS_REQUIRED === 'true',
     warnings: [...read.warnings, ...names.warnings, ...cutWaits(env, values)],
   }
 }
@@ -260,28 +292,4 @@ function withoutEmpty(environment: Env): Record<string, string> {
   return Object.fromEntries(
     entries.filter((entry): entry is [string, string] => (entry[1] ?? '') !== ''),
   )
-}
-
-/**
- * An unknown `LOCKSTEP_*` name near a known one is a typing mistake, which must not pass silently.
- * Others only warn, since a chart may be newer than the image; what Kubernetes sets for a Service
- * called `lockstep-...` says nothing.
- */
-function judgeNames(names: readonly string[]): { problems: string[]; warnings: string[] } {
-  const problems: string[] = []
-  const warnings: string[] = []
-  const serviceName =
-    /^LOCKSTEP_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_.*)?)$/
-  for (const name of names) {
-    if (!name.startsWith('LOCKSTEP_') || name in variables || serviceName.test(name)) continue
-    const near = nearest(name, Object.keys(variables))
-    if (near !== undefined) problems.push(`${name} is not known; is ${near} meant?`)
-    else warnings.push(`${name} is not known to this release and is ignored`)
-  }
-  const urls = ['DATABASE_URL', 'DATABASE_URL_FILE']
-  if (!names.some((name) => urls.includes(name))) {
-    const near = names.find((name) => nearest(name, urls) !== undefined)
-    if (near !== undefined) problems.push(`${near} is set; is ${nearest(near, urls)} meant?`)
-  }
-  return { problems, warnings }
 }

@@ -77,6 +77,7 @@ export type Event =
   | { checkpoint: 'note'; text: string }
   | { checkpoint: 'warning'; text: string }
   | { checkpoint: 'verified'; head: string; files: number; guarded: readonly GuardedTable[] }
+  | { checkpoint: 'published'; target: string; state: string; version: string }
   | { checkpoint: 'failed'; failure: Failure }
   | { checkpoint: 'done'; outcome: Outcome; durationMs: number }
 

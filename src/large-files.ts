@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { nextTurn } from './pause.ts'
 import { setFlagsFromString } from 'node:v8'
 import type { Config } from './config.ts'
 import type { Tell } from './events.ts'

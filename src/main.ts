@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { isatty } from 'node:tty'
 
 // Preset, so that an exit that nobody planned is told as what it is, a defect.
 process.exitCode = 70
@@ -23,7 +22,10 @@ let printed: Promise<void> | undefined
 const exitCode = await runCli({
   args: process.argv.slice(2),
   env,
-  isTerminal: isatty(1),
+  // Asked by few: the module is loaded for them.
+  get isTerminal() {
+    return process.getBuiltinModule('node:tty').isatty(1)
+  },
   stop: stopping.signal,
   print: (text) => {
     printed = new Promise((resolve) => {

@@ -3,7 +3,7 @@ import { failureOfAll, type Failure } from './failure.ts'
 import { newerThan } from './files/dump.ts'
 import { noDirectives, type Directives } from './files/directives.ts'
 import { isError } from './files/findings.ts'
-import type { PlacedFinding } from './files/script.ts'
+import { saidOf } from './files/script.ts'
 import type { Statement } from './files/statements.ts'
 import { headOf, scriptOf, without, type Text } from './files/text.ts'
 import type { Work } from './postgres/envelope.ts'
@@ -33,7 +33,7 @@ export function worksOf(plan: Plan, major = Infinity): PlannedWork[] {
   ): void => {
     const { findings, modes, notes, onlyRows, blanked } = scriptOf(whole, directives)
     const text = without(whole, [...unknown, ...blanked])
-    const problems = findings.filter(isError).map((finding) => said(file, finding))
+    const problems = findings.filter(isError).map((finding) => saidOf(file, finding))
     const { lockTimeoutMs = onlyRows ? 0 : undefined, statementTimeoutMs, allowances } = directives
     const terms = { lockTimeoutMs, statementTimeoutMs, allowances }
     works.push({ file, text, modes, ...terms, earns, how, head, over, notes, problems })
@@ -61,8 +61,4 @@ export function refuseUnfit(works: readonly PlannedWork[]): void {
 export function unfit(works: readonly PlannedWork[]): Failure | undefined {
   const problems = works.flatMap((work) => work.problems)
   return problems.length === 0 ? undefined : failureOfAll('STATEMENT_REFUSED', problems)
-}
-
-function said(file: string, { line, column, reason, remedy }: PlacedFinding): string {
-  return `${file}:${line}:${column} ${reason}; ${remedy}`
 }

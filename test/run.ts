@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
+import { join } from 'node:path'
 import { installedMajors, startServer } from './support/server.ts'
 
 /**
@@ -9,11 +10,26 @@ import { installedMajors, startServer } from './support/server.ts'
  *
  *   node test/run.ts [--quick] [--only GLOB] [MAJOR ...]
  *
- * Quick: what hardly touches a server is tried on the newest major only, and the scenarios on the
- * oldest, which every pg_dump can read.
+ * Quick: what is about the client, or looks for a bad moment for long, is tried on the newest major
+ * only, and the scenarios on the oldest, which every pg_dump can read.
  */
-const aboutTheClient = ['bad-input', 'hosts', 'tls'].map((name) => `test/postgres/${name}.test.ts`)
+const onTheNewest = [
+  'bad-input',
+  'connect',
+  'hosts',
+  'losses',
+  'pooler',
+  'tls',
+  'traces',
+  'cancel',
+  'cut-off',
+  'pieces',
+  'pieces-cut',
+  'sweep',
+].map((name) => `test/postgres/${name}.test.ts`)
 const scenarios = ['test/postgres/scenarios.test.ts']
+/** What Node has compiled of the sources and of the tests, for all processes of the tests. */
+const compileCache = join(import.meta.dirname, '..', 'node_modules', '.cache', 'compiled')
 const args = process.argv.slice(2)
 const quickAt = args.indexOf('--quick')
 if (quickAt !== -1) args.splice(quickAt, 1)
@@ -36,7 +52,7 @@ function runTests(
     process.execPath,
     ['--test', '--test-concurrency=3', '--test-timeout=120000', ...files],
     {
-      env: { ...process.env, ...env },
+      env: { NODE_COMPILE_CACHE: compileCache, ...process.env, ...env },
       stdio: 'inherit',
     },
   )
@@ -47,7 +63,7 @@ function runTests(
 
 function leftOut(major: number): string[] {
   return [
-    ...(major === majors.at(-1) ? [] : aboutTheClient),
+    ...(major === majors.at(-1) ? [] : onTheNewest),
     ...(major === majors[0] ? [] : scenarios),
   ]
 }

@@ -2,7 +2,8 @@ import { isUtf8 } from 'node:buffer'
 
 /** Byte order marks of UTF-16. */
 const wideMarks = new Set(['fffe', 'feff'])
-export const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf])
+const mark = '\u{FEFF}'
+export const byteOrderMark = Buffer.from(mark)
 
 /**
  * What stands in the way of reading bytes as text, or undefined; `at` is a byte offset.
@@ -59,9 +60,9 @@ export function codePoints(text: string): number {
 
 /** The text, without the one byte order mark that editors leave at the start (PostgreSQL: 42601). */
 export function toText(bytes: Buffer): { text: string; hadByteOrderMark: boolean } {
-  const hadByteOrderMark = beginsWithMark(bytes)
-  const from = hadByteOrderMark ? byteOrderMark.length : 0
-  return { text: bytes.toString('utf8', from), hadByteOrderMark }
+  const text = bytes.toString('utf8')
+  const hadByteOrderMark = text.startsWith(mark)
+  return { text: hadByteOrderMark ? text.slice(mark.length) : text, hadByteOrderMark }
 }
 
 export function beginsWithMark(bytes: Buffer): boolean {

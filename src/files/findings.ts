@@ -10,6 +10,7 @@ export interface Finding {
 
 /** Errors are refused before anything runs; warnings only `lockstep check` tells. */
 export const rules = {
+  directive: 'error',
   'transaction-control': 'error',
   'not-in-transaction': 'error',
   'copy-client': 'error',

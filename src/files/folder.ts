@@ -1,15 +1,13 @@
-import { existsSync, readdirSync, realpathSync } from 'node:fs'
-import { join } from 'node:path'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type Dirent, existsSync, readdirSync, realpathSync } from 'node:fs'
 import { Failure, failureOfAll } from '../failure.ts'
+import { nextTurn } from '../pause.ts'
 import { printable } from '../printable.ts'
 import { baselineName, readBaseline, type Baseline } from './baseline.ts'
 import { readText, type ReadText } from './content.ts'
-import { lineOf, versionProblem } from './directives.ts'
+import { directiveProblems, directivesFailure, type FileProblem } from './directive-problems.ts'
 import { compareNames, mendedName, parseFileName, shellWord, type FileName } from './name.ts'
 import { reasonOf } from './reason.ts'
 import { SqlFile, type Migration } from './sql-file.ts'
-import { headerOf } from './text.ts'
 
 export type { Migration }
 
@@ -27,21 +25,36 @@ export interface Folder {
  *
  * @param maxBytes - size above which a file is refused
  * @throws {Failure} FOLDER_*, FILE_*, DIRECTIVE_*, BASELINE_INVALID; all files of one kind of
- *   mistake in one report
+ *   mistake in one report, and with directives also what is refused of statements
  */
 export async function readFolder(dir: string, maxBytes: number): Promise<Folder> {
+  const { problems, ...folder } = await lookIntoFolder(dir, maxBytes)
+  if (problems.length > 0) throw directivesFailure(folder.files, problems)
+  return folder
+}
+
+interface Looked extends Folder {
+  readonly files: readonly SqlFile[]
+  readonly problems: readonly FileProblem[]
+}
+
+/**
+ * The same, for whoever tells by himself what is wrong with directives.
+ *
+ * @throws {Failure} FOLDER_*, FILE_*, BASELINE_INVALID, and DIRECTIVE_UNKNOWN for the baseline
+ */
+export async function lookIntoFolder(dir: string, maxBytes: number): Promise<Looked> {
   await nextTurn()
   const base = steadyPath(dir)
   const entries = listSqlFiles(base, dir)
-  const names = parseNames(entries.filter((entry) => entry !== baselineName))
+  const names = parseNames(entries.map(({ name }) => name).filter((name) => name !== baselineName))
   refuseTwins(names)
   const warnings: string[] = []
   const texts = await readTexts(base, entries, maxBytes, warnings)
   const files = names.map((name) => new SqlFile(name, textOf(texts, name.file)))
   const found = texts.get(baselineName)
   const baseline = found && readBaseline(found, names)
-  refuseDirectives(files, baseline)
-  return { dir, files, baseline, warnings }
+  return { dir, files, baseline, warnings, problems: directiveProblems(files, baseline) }
 }
 
 /**
@@ -49,20 +62,20 @@ export async function readFolder(dir: string, maxBytes: number): Promise<Folder>
  * resolved once, so that all files are of one generation.
  */
 function steadyPath(dir: string): string {
-  const data = join(dir, '..data')
+  const data = `${dir}/..data`
   // An ordinary folder has none; what else may be wrong with it the listing will tell.
   return existsSync(data) ? realpathSync(data) : dir
 }
 
-function listSqlFiles(base: string, dir: string): string[] {
-  let entries: string[]
+function listSqlFiles(base: string, dir: string): Dirent[] {
+  let entries: Dirent[]
   try {
-    entries = readdirSync(base)
+    entries = readdirSync(base, { withFileTypes: true })
   } catch (error) {
     throw new Failure('FOLDER_UNREADABLE', `cannot read the folder ${dir}: ${reasonOf(error)}`)
   }
   const files = entries.filter(
-    (entry) => !entry.startsWith('.') && entry.toLowerCase().endsWith('.sql'),
+    ({ name }) => !name.startsWith('.') && name.toLowerCase().endsWith('.sql'),
   )
   if (files.length === 0) {
     const others = entries.length === 0 ? 'it is empty' : `it holds ${entries.length} other entries`
@@ -116,46 +129,25 @@ const filesAtATime = 8
 
 async function readTexts(
   base: string,
-  files: readonly string[],
+  entries: readonly Dirent[],
   maxBytes: number,
   warnings: string[],
 ): Promise<Map<string, ReadText>> {
   const texts = new Map<string, ReadText>()
   const problems: string[] = []
-  for (const [index, file] of files.entries()) {
+  for (const [index, entry] of entries.entries()) {
     if (index % filesAtATime === 0) await nextTurn()
-    const found = await readText(`${base}/${file}`, file, maxBytes)
+    const found = await readText(`${base}/${entry.name}`, entry, maxBytes)
     if (typeof found === 'string') {
       problems.push(found)
       continue
     }
     if (found.hadByteOrderMark)
-      warnings.push(`${file} begins with a byte order mark, which is left out`)
-    texts.set(file, found)
+      warnings.push(`${entry.name} begins with a byte order mark, which is left out`)
+    texts.set(entry.name, found)
   }
   if (problems.length > 0) throw failureOfAll('FILE_CONTENT_INVALID', problems)
   return texts
-}
-
-/** All that is wrong with directives in one report. */
-function refuseDirectives(files: readonly SqlFile[], baseline: Baseline | undefined): void {
-  const covers = baseline?.covers ?? []
-  const versions = new Set([...files, ...covers].map(({ version }) => version))
-  const found = files.flatMap(({ file, version, text, directives, problems }) => {
-    const all = [...problems]
-    const what = versionProblem(directives, version, versions)
-    if (what !== undefined) {
-      const line = lineOf(headerOf(text), 'breaks-before')
-      all.push({ kind: 'invalid', what, line, column: 1 })
-    }
-    return all.map((problem) => ({ file, ...problem }))
-  })
-  if (found.length === 0) return
-  const isUnknown = found.some(({ kind }) => kind === 'unknown')
-  throw failureOfAll(
-    isUnknown ? 'DIRECTIVE_UNKNOWN' : 'DIRECTIVE_INVALID',
-    found.map(({ file, line, column, what }) => `${file}:${line}:${column} ${what}`),
-  )
 }
 
 function textOf(texts: ReadonlyMap<string, ReadText>, file: string): ReadText {

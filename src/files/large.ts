@@ -1,6 +1,6 @@
+import { nextTurn } from '../pause.ts'
 import { createHash, type Hash } from 'node:crypto'
 import { closeSync, readSync } from 'node:fs'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type FailureCode } from '../errors.ts'
 import { Failure } from '../failure.ts'
 import { beginsWithMark, byteOrderMark, byteProblem, type Place } from './bytes.ts'

@@ -25,6 +25,11 @@ export interface Script {
 
 export interface PlacedFinding extends Finding, Place {}
 
+/** In one line, for people. */
+export function saidOf(file: string, { line, column, reason, remedy }: PlacedFinding): string {
+  return `${file}:${line}:${column} ${reason}; ${remedy}`
+}
+
 interface Seen extends Statement {
   readonly tokens: readonly Token[]
   readonly control: Control | undefined
@@ -224,6 +229,11 @@ function findingsOf(text: string, part: Seen, noTransaction: boolean): Finding[]
 
 function controlFinding(control: Control, at: number, noTransaction: boolean): Finding | undefined {
   const rule = 'transaction-control'
+  if (control.kind === 'prepared') {
+    const reason =
+      'it ends a prepared transaction, which other databases of this schema do not have'
+    return { rule, at, reason, remedy: 'take it out, and end that transaction by hand' }
+  }
   if (noTransaction) {
     const reason = 'a file without a transaction has none to begin, set or end'
     return { rule, at, reason, remedy: 'take it out: each statement is a transaction of its own' }

@@ -7,6 +7,8 @@ export type Control =
   | { readonly kind: 'begin'; readonly modes: string | undefined }
   | { readonly kind: 'commit' }
   | { readonly kind: 'set'; readonly modes: string | undefined }
+  /** COMMIT PREPARED and ROLLBACK PREPARED: ends one that is of no session any more. */
+  | { readonly kind: 'prepared' }
   /** Whatever else opens or ends a transaction. */
   | { readonly kind: 'other' }
 
@@ -19,6 +21,8 @@ export function controlOf(text: string, tokens: readonly Token[]): Control | und
     takesNoise(at)
     return { kind: 'begin', modes: modesOf(at) }
   }
+  if (at.takes('COMMIT', 'PREPARED') || at.takes('ROLLBACK', 'PREPARED'))
+    return { kind: 'prepared' }
   if (at.takes('START', 'TRANSACTION')) return { kind: 'begin', modes: modesOf(at) }
   if (at.takes('SET', 'TRANSACTION') || at.takes('SET', 'LOCAL', 'TRANSACTION')) {
     return { kind: 'set', modes: modesOf(at) }

@@ -3,7 +3,8 @@ import type { Tell } from '../events.ts'
 import { pause } from '../pause.ts'
 import { describeAddress, type Address } from './address.ts'
 import { look, type Look } from './ledger.ts'
-import { judgePoolerError, type Pooler } from './pooler.ts'
+import { judge, obstacle, together, type Obstacle } from './obstacle.ts'
+import type { Pooler } from './pooler.ts'
 import type { Run } from './runs.ts'
 import { ServerError } from './server-error.ts'
 import { Session } from './session.ts'
@@ -38,20 +39,29 @@ const shortestTryMs = 1_000
 export class Connecting implements AsyncDisposable {
   /** @throws {Failure} as `connect` does */
   readonly result: Promise<Connected>
-  readonly #left = new AbortController()
+  readonly #stop: AbortSignal
+  /** Ends connecting; what has come of it then, it does not touch. */
+  readonly #halt = new AbortController()
+  #session: Session | undefined
 
   constructor(wanted: Wanted, run: Run, tell: Tell, stop: AbortSignal) {
-    this.result = this.#open(wanted, run, tell, stop)
+    this.#stop = stop
+    if (stop.aborted) this.#stopped()
+    else stop.addEventListener('abort', this.#stopped)
+    this.result = this.#open(wanted, run, tell)
     // Whoever awaits the result hears of a failure; who has left the scope does not want to.
     this.result.catch(ignore)
   }
 
-  async #open(wanted: Wanted, run: Run, tell: Tell, stop: AbortSignal): Promise<Connected> {
-    const connected = await connect(wanted, run, tell, AbortSignal.any([stop, this.#left.signal]))
+  readonly #stopped = (): void => {
+    this.#halt.abort(this.#stop.reason)
+    void this.#session?.interrupt(asFailure(this.#stop.reason))
+  }
+
+  async #open(wanted: Wanted, run: Run, tell: Tell): Promise<Connected> {
+    const connected = await connect(wanted, run, tell, this.#halt.signal)
     const { session, seen, address } = connected
-    stop.addEventListener('abort', () => void session.interrupt(asFailure(stop.reason)), {
-      signal: this.#left.signal,
-    })
+    this.#session = session
     tell({
       checkpoint: 'database',
       address: describeAddress(address),
@@ -63,7 +73,8 @@ export class Connecting implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#left.abort(new Error('left'))
+    this.#stop.removeEventListener('abort', this.#stopped)
+    if (this.#session === undefined) this.#halt.abort(new Error('left'))
     await this.result.then(({ session }) => session[Symbol.asyncDispose](), ignore)
   }
 }
@@ -123,13 +134,6 @@ async function connect(
 /** At most 63 bytes, cut from the left of the pod's name: its end tells pods apart. */
 export function applicationName({ id, pod }: Run): string {
   return `lockstep/${id}/${pod.slice(-45)}`
-}
-
-/** Why a try failed that may be repeated. */
-interface Obstacle {
-  readonly reason: string
-  readonly hints: readonly string[]
-  readonly code: 'DATABASE_UNREACHABLE' | 'DATABASE_MISSING'
 }
 
 /**
@@ -200,80 +204,6 @@ function isRefusal(error: unknown): error is Failure {
     error instanceof HandshakeFailure ||
     (error instanceof ServerError && error.sqlState === '28000')
   )
-}
-
-/** The obstacles of one round as one; a database that is missing everywhere is missing. */
-function together(obstacles: readonly Obstacle[]): Obstacle {
-  return {
-    reason: obstacles.map(({ reason }) => reason).join('; '),
-    hints: [...new Set(obstacles.flatMap(({ hints }) => hints))],
-    code: obstacles.every(({ code }) => code === 'DATABASE_MISSING')
-      ? 'DATABASE_MISSING'
-      : 'DATABASE_UNREACHABLE',
-  }
-}
-
-function obstacle(reason: string, hints: readonly string[] = []): Obstacle {
-  return { reason, hints, code: 'DATABASE_UNREACHABLE' }
-}
-
-/** An error of a try: an obstacle that may go away, or the failure that ends the run. */
-function judge(error: unknown, address: Address): Obstacle | Failure {
-  const place = describeAddress(address)
-  if (error instanceof ServerError) return judgeServer(error, place)
-  if (error instanceof Failure) {
-    if (error.code === 'CONNECTION_LOST') return obstacle(`cannot reach ${place}: ${error.message}`)
-    return error
-  }
-  if (error instanceof Error && error.name === 'TimeoutError') {
-    return obstacle(`cannot reach ${place}: no answer within ${address.connectTimeoutMs / 1000} s`)
-  }
-  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
-  if (code === undefined) return asFailure(error)
-  return obstacle(`cannot reach ${place}: ${reasons[code] ?? code}`, hintsFor(code, address))
-}
-
-function hintsFor(code: string, { host, tls }: Address): readonly string[] {
-  if (code === 'ECONNREFUSED' && /^(localhost|127\.|::1$)/.test(host)) {
-    return [
-      `inside a container ${host} is the container itself: use the name of the database’s Service, or host.docker.internal`,
-    ]
-  }
-  return code === 'ECONNRESET' && tls.direct
-    ? ['sslnegotiation=direct needs PostgreSQL 17 or newer']
-    : []
-}
-
-const reasons: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'the connection was closed at once',
-  ENOTFOUND: 'the host name does not resolve',
-  EAI_AGAIN: 'the name server does not answer',
-  ETIMEDOUT: 'no answer',
-  EHOSTUNREACH: 'no route to the host',
-  ENETUNREACH: 'no route to the network',
-  ENOENT: 'there is no such socket',
-  EACCES: 'this user may not use the socket',
-}
-
-function judgeServer(error: ServerError, place: string): Obstacle | Failure {
-  const { said } = error
-  switch (error.sqlState) {
-    case '3D000':
-      return { reason: `${place}: ${said}`, hints: [], code: 'DATABASE_MISSING' }
-    case '42501':
-      return new Failure('PRIVILEGE_MISSING', `${place}: ${said}`, [
-        'grant connect on database DATABASE to ROLE',
-      ])
-    case '08P01':
-      if (judgePoolerError(said, place)) return obstacle(`${place} is not ready: ${said}`)
-      throw new Failure('LOGIN_REFUSED', `${place}: ${said}`)
-    default:
-      // Out of resources, not in the right state, shutting down, input and output: not the log-in.
-      return /^(?:53|55|57|58)/.test(error.sqlState)
-        ? obstacle(`${place} is not ready: ${said}`)
-        : new Failure('LOGIN_REFUSED', `${place}: ${said}`)
-  }
 }
 
 function gaveUp(

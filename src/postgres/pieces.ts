@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { nextTurn } from '../pause.ts'
 import { Failure } from '../failure.ts'
 import type { LargeText, Piece } from '../files/large.ts'
 import { toldColumn, type Envelope } from './envelope.ts'

@@ -70,7 +70,7 @@ function shown(sqlState: string, primary: string, routine: string | undefined): 
     return 'an exception that the file raises; its text is in the log of the server'
   const quoted = fromFirstQuoteToLast.exec(primary)?.[0]
   if (quoted === undefined || !(sqlState.startsWith('22') || sqlState === '42601')) return primary
-  if (sqlState === '42601' && harmless.test(quoted.slice(1, -1))) return primary
+  if (sqlState === '42601' && isHarmless(quoted.slice(1, -1))) return primary
   return primary.replace(quoted, () => '"…"')
 }
 
@@ -78,4 +78,8 @@ function shown(sqlState: string, primary: string, routine: string | undefined): 
 const raising = new Set(['exec_stmt_raise', 'exec_stmt_assert'])
 
 const fromFirstQuoteToLast = /["'«»‹›„“”‚‘’「」『』](?:.*["'«»‹›„“”‚‘’「」『』])?/s
-const harmless = /^(?:[\p{L}_][\p{L}\p{N}_$]{0,62}|[^\p{L}\p{N}'"$\s]{1,3})$/u
+
+function isHarmless(text: string): boolean {
+  // Here, since a literal is made where it stands: the tables of Unicode are not for every run.
+  return /^(?:[\p{L}_][\p{L}\p{N}_$]{0,62}|[^\p{L}\p{N}'"$\s]{1,3})$/u.test(text)
+}

@@ -75,14 +75,15 @@ export class Session implements AsyncDisposable {
   /**
    * Runs one statement and returns its rows. Never for text of a file.
    *
+   * @param patienceMs - for the answer
    * @throws {ServerError | Failure}
    */
-  query<Row>(statement: string): Promise<readonly Row[]> {
+  query<Row>(statement: string, patienceMs = ownPatienceMs): Promise<readonly Row[]> {
     return this.#call(async () => {
       const rows: unknown = await this.#sql.unsafe(statement)
       // oxlint-disable-next-line no-unsafe-type-assertion -- the caller, who wrote the statement, knows its columns
       return rows as readonly Row[]
-    }, ownPatienceMs)
+    }, patienceMs)
   }
 
   /**
@@ -157,7 +158,7 @@ export class Session implements AsyncDisposable {
       this.#loss = new Failure('CONNECTION_LOST', 'the session has been closed')
       await new Promise<void>((resolve) => {
         this.#socket.once('close', () => resolve())
-        this.#socket.end(terminate, () => {
+        this.#socket.write(terminate, () => {
           this.#socket.unref()
           resolve()
         })

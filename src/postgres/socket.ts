@@ -40,7 +40,6 @@ export async function dial(
   signal: AbortSignal,
   way: Way = waysOf(address)[0],
 ): Promise<Dialled> {
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(address.connectTimeoutMs)])
   const isUnix = address.host.startsWith('/')
   const plain = isUnix
     ? connect({ path: `${address.host}/.s.PGSQL.${address.port}` })
@@ -49,12 +48,14 @@ export async function dial(
   // Also because between two steps nobody else listens, and an error unheard ends the process.
   plain.on('error', (error) => errors.push(error))
   let socket: Socket = plain
-  const abort = (): void => {
-    socket.destroy(deadline.reason instanceof Error ? deadline.reason : new Error('stopped'))
+  const giveUp = (reason: unknown): void => {
+    socket.destroy(reason instanceof Error ? reason : new Error('stopped'))
   }
-  deadline.addEventListener('abort', abort, { once: true })
+  const abort = (): void => giveUp(signal.reason)
+  const late = setTimeout(() => giveUp(tooLate()), address.connectTimeoutMs)
+  signal.addEventListener('abort', abort)
   try {
-    deadline.throwIfAborted()
+    signal.throwIfAborted()
     await event(plain, 'connect')
     if (isUnix) return { socket, encryption: 'unix socket', place: address, errors }
     const { tls } = address
@@ -78,7 +79,8 @@ export async function dial(
     plain.destroy()
     throw isTlsError(error) && socket !== plain ? new HandshakeFailure(error, address) : error
   } finally {
-    deadline.removeEventListener('abort', abort)
+    clearTimeout(late)
+    signal.removeEventListener('abort', abort)
   }
 }
 
@@ -132,6 +134,11 @@ function firstByte(socket: Socket): Promise<string> {
     }
     socket.on('error', failed).on('close', closed).on('readable', readable)
   })
+}
+
+/** By the name that `AbortSignal.timeout` gives it, which takes Node longer to make than a timer. */
+function tooLate(): Error {
+  return Object.assign(new Error('too late'), { name: 'TimeoutError' })
 }
 
 function connectionClosed(): Error {

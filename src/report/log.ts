@@ -3,6 +3,7 @@ import type { LogConfig } from '../config.ts'
 import type { Event, Tell } from '../events.ts'
 import { printable } from '../printable.ts'
 import { fit } from './fit.ts'
+import { isoTime } from './iso-time.ts'
 import { lineOf } from './lines.ts'
 
 /** Google Cloud's names; Loki and Datadog read `level`, which must be a word for them. */
@@ -54,7 +55,7 @@ function jsonLog(pino: typeof Pino, config: LogConfig, { fd }: LogTarget): Logge
     {
       level: config.level,
       base: null,
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: () => `,"time":"${isoTime(new Date())}"`,
       formatters: { level: (level) => ({ level, severity: severities[level] }) },
     },
     destination,

@@ -71,14 +71,13 @@ test('what the statements did is summed up in the row of the file', async () => 
   assert.equal(ran.said, '')
   const [applied] = eventsOf(ran, 'applied')
   const named = applied?.effects.tables.toSorted((a, b) => a.table.localeCompare(b.table))
-  assert.deepEqual(
-    named?.map(({ root: _, ...effect }) => effect),
-    [
-      { table: 'public.clicks', lock: 'ROW EXCLUSIVE', updated: 8, deleted: 2 },
-      { table: 'public.made', change: 'created', lock: 'SHARE', inserted: 3 },
-      { table: 'public.other', change: 'dropped', lock: 'ACCESS EXCLUSIVE' },
-    ],
-  )
+  const { root } = named?.[0] ?? {}
+  assert.ok(root !== undefined)
+  assert.deepEqual(named, [
+    { table: 'public.clicks', lock: 'ROW EXCLUSIVE', updated: 8, deleted: 2, root },
+    { table: 'public.made', change: 'created', lock: 'SHARE', inserted: 3 },
+    { table: 'public.other', change: 'dropped', lock: 'ACCESS EXCLUSIVE' },
+  ])
   assert.deepEqual(
     applied?.effects.indexes.map(({ index, change }) => `${change} ${index}`),
     ['created public.made_pkey', 'created public.made_id_idx', 'dropped public.other_pkey'],

@@ -10,7 +10,7 @@ import { randomOf, testSeed } from '../support/random.ts'
 import { runHere, startHere } from '../support/here.ts'
 
 const every = Number(process.env['LOCKSTEP_TEST_EVERY'] ?? '12')
-const cancels = Number(process.env['LOCKSTEP_TEST_CANCELS'] ?? '40')
+const cancels = Number(process.env['LOCKSTEP_TEST_CANCELS'] ?? '20')
 const seed = testSeed()
 
 /** Three files; the second is large, with its first mark in the first piece and its second in the last. */
@@ -43,7 +43,7 @@ async function assertWhole(
 }
 
 for (const [from, step, least] of [
-  ['client', 1, 20],
+  ['client', Math.min(every, 3), 20],
   ['server', every, 100],
 ] as const) {
   test(

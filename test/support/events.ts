@@ -98,6 +98,12 @@ export const everyEvent: { readonly [C in Checkpoint]: Extract<Event, { checkpoi
     files: 16,
     guarded: [{ table: 'public.leads', rows: 118, isEstimate: false, before: 120, deleted: 2 }],
   },
+  published: {
+    checkpoint: 'published',
+    target: 'configmap/crm in shop',
+    state: 'succeeded',
+    version: '0016',
+  },
   failed: { checkpoint: 'failed', failure },
   done: { checkpoint: 'done', outcome: { kind: 'failed', failure }, durationMs: 1_234.4 },
 }

@@ -34,16 +34,16 @@ test('a warning alone is no reason to refuse', async () => {
 })
 
 test('what is wrong with the folder itself is told in every form', async () => {
-  using folder = folderOf({ '0001_a.sql': '-- lockstep: alow delete on leads\n' })
+  using folder = folderOf({ 'baseline.sql': '-- lockstep: baselin 1\n', '0001_a.sql': '' })
   const document = await check(folder.path, 1000)
   assert.equal(isRefused(document), true)
   assert.match(
     checkText(document, 'text'),
-    /^refused {4}0001_a\.sql:1:1 directive “alow” .*\n(.+\n)*done +DIRECTIVE_UNKNOWN, exit 1\n$/,
+    /^refused {4}baseline\.sql:1:1 directive “baselin” .*\n(.+\n)*done +DIRECTIVE_UNKNOWN, exit 1\n$/,
   )
   assert.match(
     checkText(document, 'github'),
-    /^::error title=DIRECTIVE_UNKNOWN::0001_a\.sql:1:1 .*%0A.*\n$/,
+    /^::error title=DIRECTIVE_UNKNOWN::baseline\.sql:1:1 .*%0A.*\n$/,
   )
   const read = JSON.parse(checkText(document, 'json'))
   assert.deepEqual([read.failure.code, read.findings], ['DIRECTIVE_UNKNOWN', []])
@@ -55,5 +55,22 @@ test('annotations keep within their line', async () => {
   assert.match(
     checkText(document, 'github'),
     /^::error file=a%2Cb%3Ac%25\/0001_a\.sql,line=1,col=1,title=transaction-control::it begins or ends .*\n$/,
+  )
+})
+
+test('directives and statements are told together, each at its line', async () => {
+  using folder = folderOf({
+    '0001_a.sql': '-- lockstep: alow delete on leads\nvacuum;\n',
+    '0002_b.sql': 'commit;\n-- lockstep: after-rollout\n',
+  })
+  const { findings } = await check(folder.path, 1000)
+  assert.deepEqual(
+    findings.map(({ file, line, rule }) => `${file}:${line} ${rule}`),
+    [
+      '0001_a.sql:1 directive',
+      '0001_a.sql:2 not-in-transaction',
+      '0002_b.sql:1 transaction-control',
+      '0002_b.sql:2 directive',
+    ],
   )
 })

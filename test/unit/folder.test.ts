@@ -207,6 +207,19 @@ test('a file may be as large as it is allowed to be, and not a byte larger', asy
   )
 })
 
+test('files around 64 KiB, to which they share a place, are read whole, each its own', async () => {
+  const texts = [10, 65_535, 20, 65_536, 65_537, 30, 200_000].map(
+    (size, index) => `${index}${'x'.repeat(size - 1)}`,
+  )
+  const files = texts.map((text, index) => [`000${index}_a.sql`, text])
+  const { files: found } = await read(Object.fromEntries(files), 2 ** 20)
+  assert.ok(found.every(({ text }, index) => text === texts[index]))
+  assert.deepEqual(
+    found.map(({ checksum }) => checksum),
+    texts.map((text) => hash('sha256', text)),
+  )
+})
+
 test('a directive that is not known is refused with its place, in all files at once', async () => {
   const said = await refused('DIRECTIVE_UNKNOWN', {
     ...one,

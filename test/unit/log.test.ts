@@ -181,6 +181,13 @@ test('the fields of JSON are those that machines read, with whole milliseconds',
       guarded: [{ table: 'public.leads', rows: 118, isEstimate: false, before: 120, deleted: 2 }],
     },
     {
+      level: 'info',
+      checkpoint: 'published',
+      target: 'configmap/crm in shop',
+      state: 'succeeded',
+      version: '0016',
+    },
+    {
       level: 'error',
       checkpoint: 'failed',
       code: 'SQL_FAILED',

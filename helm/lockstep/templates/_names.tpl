@@ -1,0 +1,98 @@
+{{/* Each named template takes the scope of this chart: as a dependency `.Subcharts.lockstep`, which is found by itself. */}}
+
+{{/* At most 45 characters, so that the longest suffix still fits; a longer name keeps apart by a hash what it cuts. */}}
+{{- define "lockstep.fullname" -}}
+{{- $name := .Values.nameOverride | default .Chart.Name -}}
+{{- $release := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
+{{- $full := .Values.fullnameOverride | default $release -}}
+{{- if gt (len $full) 45 -}}
+{{- printf "%s-%s" (trunc 36 $full | trimSuffix "-") (sha256sum $full | trunc 8) -}}
+{{- else -}}
+{{- $full -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "lockstep.statusName" -}}
+{{- tpl .Values.status.name . | default (include "lockstep.fullname" .) -}}
+{{- end -}}
+
+{{- define "lockstep.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- .Values.serviceAccount.name | default (printf "%s-migrate" (include "lockstep.fullname" .)) -}}
+{{- else -}}
+{{- .Values.serviceAccount.name | default "default" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "lockstep.image" -}}
+{{- $image := .Values.image -}}
+{{- $repository := required "image.repository is not set: name the image that holds your SQL files (FROM lockstep, COPY sql /sql), or the one of Lockstep itself together with migrations.configMap or migrations.volume" (tpl $image.repository .) -}}
+{{- with tpl $image.registry . -}}{{- . -}}/{{- end -}}
+{{- $repository -}}
+{{- with tpl $image.digest . -}}
+@{{- . -}}
+{{- else -}}
+:{{- tpl $image.tag . | default .Chart.AppVersion -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What the pods of a rollout need of the schema, as far as a chart can know: the image of the SQL files, and where else they come from. */}}
+{{- define "lockstep.set" -}}
+{{- list (include "lockstep.image" .) .Values.migrations .Values.gate.version | toJson | sha256sum | trunc 16 -}}
+{{- end -}}
+
+{{/* Where the gate looks, as far as nobody says. */}}
+{{- define "lockstep.gate.source" -}}
+{{- $own := or (eq .Values.mode "job") .Values.gate.existingSecret -}}
+{{- .Values.gate.from | default (ternary "database" "configmap" (not (empty $own))) -}}
+{{- end -}}
+
+{{/* dict "scope" "component": never the labels by which a Service or a budget of the backend selects. */}}
+{{- define "lockstep.selectorLabels" -}}
+app.kubernetes.io/name: {{ .scope.Values.nameOverride | default .scope.Chart.Name }}
+app.kubernetes.io/instance: {{ .scope.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{- define "lockstep.labels" -}}
+{{ include "lockstep.selectorLabels" . }}
+app.kubernetes.io/version: {{ .scope.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .scope.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .scope.Chart.Name .scope.Chart.Version | replace "+" "_" }}
+{{- with .scope.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/*
+Metadata of an object that a Job needs, or of a Job: dict "scope" "name" "component", and
+  offset  how far it comes before the Job; distinct, since Helm orders equal weights by name
+  passing whether it goes when all have succeeded
+  job     whether it is a Job
+*/}}
+{{- define "lockstep.metadata" -}}
+{{- $values := .scope.Values -}}
+name: {{ .name }}
+namespace: {{ .scope.Release.Namespace }}
+labels:
+  {{- include "lockstep.labels" . | nindent 2 }}
+{{- $weight := sub (int $values.hook.weight) (int .offset) | toString -}}
+{{- $annotations := dict -}}
+{{- if eq $values.mode "hook" -}}
+{{- $_ := set $annotations "helm.sh/hook" (join "," $values.hook.events) -}}
+{{- $_ := set $annotations "helm.sh/hook-weight" $weight -}}
+{{- $_ := set $annotations "helm.sh/hook-delete-policy" (list "before-hook-creation" (empty .passing | ternary "" "hook-succeeded") | compact | join ",") -}}
+{{- if .job -}}
+{{- $_ := set $annotations "helm.sh/hook-output-log-policy" "hook-succeeded,hook-failed" -}}
+{{- end -}}
+{{- else if eq $values.mode "argocd" -}}
+{{- $_ := set $annotations "argocd.argoproj.io/hook" $values.argocd.phase -}}
+{{- $_ := set $annotations "argocd.argoproj.io/sync-wave" $weight -}}
+{{- $_ := set $annotations "argocd.argoproj.io/hook-delete-policy" (list "BeforeHookCreation" (empty .passing | ternary "" "HookSucceeded") | compact | join ",") -}}
+{{- end -}}
+{{- $annotations = merge $annotations (.annotations | default dict) $values.commonAnnotations -}}
+{{- with $annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}

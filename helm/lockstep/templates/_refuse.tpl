@@ -1,0 +1,37 @@
+{{/* What must not be rendered: each with the reason and what to do. */}}
+{{- define "lockstep.refuse" -}}
+{{- $values := .Values -}}
+{{- if not (hasKey $values "migrations") -}}
+{{- fail "this named template of Lockstep was included from a chart that has no dependency of that name: under an alias, pass its scope: include \"lockstep.gate\" .Subcharts.ALIAS" -}}
+{{- end -}}
+{{- $late := false -}}
+{{- range $values.hook.events -}}
+{{- if hasPrefix "post-" . -}}{{- $late = . -}}{{- end -}}
+{{- end -}}
+{{- if and $late (eq $values.mode "hook") $values.gate.enabled (ne $values.job.phase "after-rollout") -}}
+{{- fail (printf "hook.events has %s, and the gate is on: Helm would wait for pods that wait for the Job, which Helm starts only then. Take pre-install and pre-upgrade; where the database is of the same release, mode: job" $late) -}}
+{{- end -}}
+{{- if and (eq $values.mode "argocd") (not (kindIs "invalid" $values.job.ttlSecondsAfterFinished)) (lt (int $values.job.ttlSecondsAfterFinished) 3600) -}}
+{{- fail "job.ttlSecondsAfterFinished is below 3600: Argo CD hangs in a sync whose Job is removed before it has looked. Take 3600 or more, or null" -}}
+{{- end -}}
+{{- if lt (int $values.job.activeDeadlineSeconds) (add $values.job.terminationGracePeriodSeconds 10 | int) -}}
+{{- fail (printf "job.activeDeadlineSeconds is %d: it must be longer than job.terminationGracePeriodSeconds (%d) by 10 at least, in which the program works" (int $values.job.activeDeadlineSeconds) (int $values.job.terminationGracePeriodSeconds)) -}}
+{{- end -}}
+{{- if and $values.database.url $values.database.existingSecret -}}
+{{- fail "database.url and database.existingSecret are both set: take one" -}}
+{{- end -}}
+{{- if and (ne $values.mode "gate") (not (or $values.database.url $values.database.existingSecret $values.extraEnv $values.extraEnvFrom)) -}}
+{{- fail "where is the database? Set database.existingSecret to a Secret whose key DATABASE_URL is its address (postgres://user:password@host:5432/name), or PGHOST and the like by extraEnv or extraEnvFrom" -}}
+{{- end -}}
+{{- if and $values.migrations.configMap $values.migrations.volume -}}
+{{- fail "migrations.configMap and migrations.volume are both set: take one" -}}
+{{- end -}}
+{{- $source := include "lockstep.gate.source" . -}}
+{{- if and $values.gate.enabled (has $source (list "configmap" "file")) (not $values.status.enabled) (ne $values.mode "gate") -}}
+{{- fail (printf "the gate reads the %s, which nobody writes: set status.enabled, or gate.from to database" $source) -}}
+{{- end -}}
+{{- $lasting := or $values.gate.existingSecret $values.database.existingSecret $values.extraEnv $values.extraEnvFrom (and $values.database.url (eq $values.mode "job")) -}}
+{{- if and $values.gate.enabled (eq $source "database") (not $lasting) -}}
+{{- fail "the gate reads the database, and the Secret made of database.url goes with the hook: set gate.existingSecret" -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,3 @@
+module lockstep-cluster/pause
+
+go 1.25.0

@@ -1,0 +1,127 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync } from 'node:fs'
+import { networkInterfaces, tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { findBuilder } from '../../image/builder.ts'
+
+/**
+ * What `make test-cluster` does: the image, a cluster, the tests of this folder on it. Where that cannot
+ * be, it says why and succeeds. docs/test-cluster.md has the variables.
+ *
+ *   node test/cluster/run.ts [GLOB]
+ */
+const root = join(import.meta.dirname, '..', '..')
+const home = process.env['CLUSTER_HOME'] ?? join(tmpdir(), 'lockstep-cluster')
+const bin = join(home, 'bin')
+const script = join(import.meta.dirname, 'node', 'cluster.sh')
+const env: Record<string, string | undefined> = { ...process.env, CLUSTER_HOME: home }
+const given = process.env['TEST_KUBECONFIG']
+const tests = [process.execPath, join(import.meta.dirname, 'tests.ts'), ...process.argv.slice(2)]
+
+const begunMs = performance.now()
+const problem = given === undefined ? noOwnCluster() : noBuilder()
+if (problem !== undefined) console.log(`skipped: no test of the cluster runs here: ${problem}`)
+else process.exitCode = await (given === undefined ? onOwnCluster() : onGivenCluster(given))
+
+async function onOwnCluster(): Promise<number> {
+  // The tests hear the same signal and end; what was started goes with them.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => undefined)
+  try {
+    const images = buildImages()
+    const from = readyBinaries()
+    await must(script, ...(from === undefined ? ['build'] : ['unpack', from]))
+    await must(script, 'up')
+    await images
+    for (const name of ['lockstep', 'lockstep-example'])
+      await must(script, 'import', join(home, `${name}.tar`))
+    say('the cluster is up and has the images')
+    nameImages()
+    env['PATH'] = `${bin}${delimiter}${process.env['PATH']}`
+    env['KUBECONFIG'] = join(home, 'run', 'admin.kubeconfig')
+    env['TEST_CLUSTER_SCRIPT'] = script
+    env['TEST_CLUSTER_MACHINE'] = '10.99.0.1'
+    return await run(script, 'exec', ...tests)
+  } finally {
+    await run(script, 'down')
+    say('all of it is over')
+  }
+}
+
+async function onGivenCluster(kubeconfig: string): Promise<number> {
+  await buildImages()
+  env['KUBECONFIG'] = kubeconfig
+  env['TEST_CLUSTER_MACHINE'] ??= outerAddress()
+  const [load, ...words] = (process.env['TEST_CLUSTER_LOAD'] ?? 'kind load image-archive').split(
+    ' ',
+  )
+  for (const name of ['lockstep', 'lockstep-example'])
+    await must(load ?? '', ...words, join(home, `${name}.tar`))
+  nameImages()
+  const [node = '', ...args] = tests
+  return await run(node, ...args)
+}
+
+/** Both images as archives, and their names for the tests. */
+async function buildImages(): Promise<void> {
+  mkdirSync(home, { recursive: true })
+  await must(process.execPath, join(root, 'image', 'build.ts'), home)
+  say('the images are built')
+}
+
+/** Tells the tests what the archives hold. */
+function nameImages(): void {
+  for (const [variable, name] of [
+    ['TEST_CLUSTER_IMAGE', 'lockstep'],
+    ['TEST_CLUSTER_EXAMPLE', 'lockstep-example'],
+  ] as const) {
+    const words = ['-xOf', join(home, `${name}.tar`), 'manifest.json']
+    const { stdout } = spawnSync('tar', words, { encoding: 'utf8' })
+    const [{ RepoTags: [tag = ''] = [] } = {}]: { RepoTags?: string[] }[] = JSON.parse(stdout)
+    env[variable] = tag
+  }
+}
+
+/** Why no own cluster can be made here. */
+function noOwnCluster(): string | undefined {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0)
+    return 'it needs Linux and root, or a cluster that is there: TEST_KUBECONFIG'
+  const programs = ['containerd', 'runc', 'ip', 'nsenter', 'iptables', 'conntrack', 'openssl', 'xz']
+  const missing = programs.filter((name) => spawnSync('which', [name]).status !== 0)
+  if (missing.length > 0)
+    return `${missing.join(', ')} missing; cluster.sh deps installs all it needs`
+  if (readyBinaries() === undefined && spawnSync('go', ['version']).status !== 0)
+    return 'there are no ready binaries (TEST_CLUSTER_BIN), and no Go to build them'
+  return noBuilder()
+}
+
+function noBuilder(): string | undefined {
+  return findBuilder() === undefined ? 'docker, podman and buildah are missing' : undefined
+}
+
+/** The folder of ready binaries, if there is one. */
+function readyBinaries(): string | undefined {
+  const named = process.env['TEST_CLUSTER_BIN'] ?? join(root, '..', 'shared', 'cluster')
+  return [named, join(named, 'bin')].find((folder) => existsSync(join(folder, 'SHA256SUMS')))
+}
+
+/** An address of this machine that a container on it may reach. */
+function outerAddress(): string {
+  const addresses = Object.values(networkInterfaces()).flat()
+  return addresses.find((one) => one?.family === 'IPv4' && !one.internal)?.address ?? '127.0.0.1'
+}
+
+async function must(command: string, ...args: string[]): Promise<void> {
+  const exit = await run(command, ...args)
+  if (exit !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${exit}`)
+}
+
+function run(command: string, ...args: string[]): Promise<number> {
+  const child = spawn(command, args, { env, stdio: 'inherit' })
+  return new Promise((resolve, reject) => {
+    child.once('error', reject).once('exit', (code) => resolve(code ?? 1))
+  })
+}
+
+function say(text: string): void {
+  console.log(`${((performance.now() - begunMs) / 1000).toFixed(0)} s: ${text}`)
+}

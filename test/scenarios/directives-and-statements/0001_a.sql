@@ -1,0 +1,2 @@
+-- lockstep: afterrollout
+create table a (id int primary key);

@@ -1,0 +1,4 @@
+-- lockstep: no-transaction
+-- lockstep: lock-timeout soon
+vacuum;
+rollback;
