@@ -53,8 +53,7 @@ describe('the status', { skip: noCluster, concurrency: 3 }, () => {
     const elsewhere = pod('other', { containers: [other], account: 'runner' })
     const { exit, log } = await runOnce(space, elsewhere, 'other')
     assert.equal(exit, 0)
-    assert.match(log, /the status is not published: /)
-    assert.match(log, /configmaps \\"another\\" is forbidden/)
+    assert.match(log, /the status is not published: .* may not get configmap\/another in /)
   })
 
   for (const verb of ['get', 'create', 'patch']) {
@@ -64,8 +63,11 @@ describe('the status', { skip: noCluster, concurrency: 3 }, () => {
       await space.apply(...serviceAccount('runner', verbs))
       const { exit, log } = await runOnce(space, pod('migrate', asRunner))
       assert.equal(exit, 0)
-      assert.match(log, /the status is not published: /)
-      assert.match(log, new RegExp(`\\b${verb}\\b`))
+      // A run that has something to do never reads what others have published.
+      const found =
+        verb === 'get' ? (await runOnce(space, pod('again', asRunner), 'again')).log : log
+      const text = `the status is not published: .* may not ${verb} configmap/status in ${space.name}`
+      assert.match(found, new RegExp(text))
     })
   }
 
