@@ -82,6 +82,18 @@ const leavesChunks: Plugin = {
     }),
 }
 
+/**
+ * Of the client of Kubernetes only the reader of its configuration is used, which knows certificates,
+ * tokens and proxies. Left out is what would make requests: docs/decisions/0010 weighs it.
+ */
+const leavesOutRequests: Plugin = {
+  name: 'leaves out requests',
+  setup: (made) =>
+    made.onResolve({ filter: /^(undici|\.\/gen\/index\.js)$/ }, () => ({
+      path: join(root, 'bundle', 'absent.cjs'),
+    })),
+}
+
 rmSync(dist, { recursive: true, force: true })
 await build({
   ...common,
@@ -98,8 +110,11 @@ await build({
   banner: { js: '(function(exports,require,module){' },
   footer: { js: '})' },
 })
-const chunkNames = [...chunks].map((path) => [basename(path, '.ts'), path])
-await build({ ...commonJs, entryPoints: Object.fromEntries(chunkNames) })
+for (const path of chunks) {
+  const name = basename(path, '.ts')
+  const takesAll = { ...commonJs, alias: {}, plugins: [leavesOutRequests] }
+  await build({ ...(name === 'client' ? takesAll : commonJs), entryPoints: { [name]: path } })
+}
 chmodSync(join(dist, 'lockstep.mjs'), 0o755)
 
 const rehearsal = spawnSync(node, [join(root, 'bundle', 'rehearse.ts'), dist], {

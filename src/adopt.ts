@@ -13,6 +13,7 @@ import { recordEnd, recordStart, success, type Run } from './postgres/runs.ts'
 import { ServerError } from './postgres/server-error.ts'
 import type { Session } from './postgres/session.ts'
 import { setChecksum } from './predecessor.ts'
+import { Publishing } from './publishing.ts'
 import { nothingRecorded } from './recorded.ts'
 
 /**
@@ -52,6 +53,12 @@ export async function adopt(
   await recordStart(session, schema, run, setChecksum(folder), undefined)
   await writeAdoption(session, adoption, { schema, lockKey: key, run: run.id })
   await recordEnd(session, schema, run, success)
+  if (config.status !== undefined) {
+    const publishing = new Publishing(config.status, config, run, setChecksum(folder), tell, stop)
+    const after = await look(session, schema)
+    const failure = await publishing.ends(session, after.ledger?.rows ?? [])
+    if (failure !== undefined) return { kind: 'failed', failure }
+  }
   return { kind: 'adopted', rows, isNothing, isWritten: true }
 }
 

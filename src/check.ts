@@ -1,3 +1,4 @@
+import type { Difference } from './differences.ts'
 import { failures } from './errors.ts'
 import { Failure } from './failure.ts'
 import { baselineName } from './files/baseline.ts'
@@ -19,6 +20,10 @@ export interface CheckDocument {
   /** What is wrong with the folder itself, so that no file was looked into. */
   readonly failure: FailureDocument | undefined
   readonly findings: readonly FileFinding[]
+  /** Where what `baseline.sql` builds is not what the files build. */
+  readonly differences: readonly Difference[]
+  /** How much of two databases was compared; undefined where no baseline was to be proven. */
+  readonly compared: { readonly objects: number; readonly tables: number } | undefined
 }
 
 export interface FileFinding {
@@ -40,12 +45,14 @@ export async function check(dir: string, maxBytes: number): Promise<CheckDocumen
       ...(built ?? []).map((one) => told(baselineName, one)),
       ...files.flatMap((file) => findingsIn(file, problems)),
     ]
-    return { dir, files: files.length, failure: undefined, findings }
+    return { ...nothingCompared, dir, files: files.length, failure: undefined, findings }
   } catch (error) {
     if (!(error instanceof Failure)) throw error
-    return { dir, files: 0, failure: failureDocument(error), findings: [] }
+    return { ...nothingCompared, dir, files: 0, failure: failureDocument(error), findings: [] }
   }
 }
+
+const nothingCompared = { differences: [], compared: undefined } as const
 
 function findingsIn(file: Migration, problems: readonly FileProblem[]): FileFinding[] {
   const { findings } = scriptOf(file.text, file.directives)

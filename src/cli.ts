@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { adopt } from './adopt.ts'
 import { readConfig, readFolderConfig, readLogConfig, type Env } from './config.ts'
-import { check, isRefused, type CheckFormat } from './check.ts'
+import { check, isRefused } from './check.ts'
+import { checkBaseline } from './check-baseline.ts'
 import { failures } from './errors.ts'
 import { asFailure, Failure } from './failure.ts'
 import type { Event, Outcome, Tell } from './events.ts'
@@ -16,8 +17,9 @@ import { hasLostSession } from './postgres/lost.ts'
 import { checkText } from './report/check-text.ts'
 import { openLog } from './report/log.ts'
 import { planText } from './report/plan-text.ts'
+import { leaveTermination, terminationLog, terminationText } from './report/termination.ts'
 import { statusText } from './report/status-text.ts'
-import { readRequest } from './request.ts'
+import { readRequest, type Checks } from './request.ts'
 import { status } from './status.ts'
 import type { StatusDocument } from './status-document.ts'
 import { programVersion } from './version.ts'
@@ -66,10 +68,11 @@ export async function runCli(shell: Shell): Promise<number> {
   } as const
   const { tell, writeTo } = heldBack()
   const end = (outcome: Outcome): number => {
+    const durationMs = performance.now() - begunMs
     if (outcome.kind === 'failed') tell({ checkpoint: 'failed', failure: outcome.failure })
-    if (outcome.kind === 'failed' || !isDocument) {
-      tell({ checkpoint: 'done', outcome, durationMs: performance.now() - begunMs })
-    }
+    if (outcome.kind === 'failed' || !isDocument) tell({ checkpoint: 'done', outcome, durationMs })
+    if (shell.env['KUBERNETES_SERVICE_HOST'] !== undefined)
+      leaveTermination(terminationLog, terminationText(outcome, durationMs))
     return outcome.kind === 'failed' ? outcome.failure.exit : 0
   }
   const work = async (): Promise<number> => {
@@ -77,7 +80,8 @@ export async function runCli(shell: Shell): Promise<number> {
       if (request instanceof Failure) throw request
       if (!isDocument)
         tell({ checkpoint: 'start', programVersion, run: run.id, command: request.command })
-      if (request.command === 'check') return await checked(request, shell)
+      if (request.command === 'check' && request.checks !== 'baseline')
+        return await checked(request, shell)
       const config = readConfig(env)
       const stop = stopWithFailure(shell.stop, config.deadlineMs)
       for (const text of config.warnings) tell({ checkpoint: 'warning', text })
@@ -86,6 +90,11 @@ export async function runCli(shell: Shell): Promise<number> {
           return end(await migrate(config, run, tell, stop))
         case 'adopt':
           return end(await adopt(config, request.adopts, request.isSure, run, tell, stop))
+        case 'check': {
+          const document = await checkBaseline(config, run, tell, stop)
+          shell.print(checkText(document, request.format))
+          return isRefused(document) ? 1 : 0
+        }
         case 'status': {
           const document = await status(config, run, quiet(tell), stop)
           shell.print(statusAs(document, request, shell))
@@ -165,16 +174,16 @@ function stopWithFailure(signal: AbortSignal, deadlineMs: number | undefined): A
 
 /** Of a folder, without a database: what a run would refuse, or what `baseline.sql` is to begin with. */
 async function checked(
-  { env, format }: { readonly env: Env; readonly format: CheckFormat | undefined },
+  request: { readonly env: Env } & Exclude<Checks, { readonly checks: 'baseline' }>,
   { print }: Shell,
 ): Promise<number> {
-  const { dir, maxFileBytes } = readFolderConfig(env)
-  if (format === undefined) {
+  const { dir, maxFileBytes } = readFolderConfig(request.env)
+  if (request.checks === 'covers') {
     print(`${coverLines(await readFolder(dir, maxFileBytes)).join('\n')}\n`)
     return 0
   }
   const document = await check(dir, maxFileBytes)
-  print(checkText(document, format))
+  print(checkText(document, request.format))
   return isRefused(document) ? 1 : 0
 }
 

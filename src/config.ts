@@ -1,10 +1,12 @@
 import { cleanEnv, EnvError, makeExactValidator } from 'envalid'
 import { readDuration } from './files/duration.ts'
 import { failureOfAll } from './failure.ts'
+import type { ClusterAccess } from './kubernetes/status-map.ts'
 import { nearest } from './nearest.ts'
 import { phases, type Phase } from './phases.ts'
 import { readAddress, type Address } from './postgres/address.ts'
 import type { Pooler } from './postgres/pooler.ts'
+import { readStatusTarget, type StatusTarget } from './status-target.ts'
 
 /** All that a run is told from outside, checked. Durations are in milliseconds. */
 export interface Config {
@@ -25,6 +27,12 @@ export interface Config {
   readonly phase: Phase | undefined
   readonly pooler: Pooler
   readonly maxFileBytes: number
+  /** Where to publish; undefined for nowhere. */
+  readonly status: StatusTarget | undefined
+  /** What leads to the API server of a cluster. */
+  readonly cluster: ClusterAccess
+  /** A run that cannot publish has failed. */
+  readonly statusRequired: boolean
   readonly warnings: readonly string[]
 }
 
@@ -60,6 +68,12 @@ const schemaName = makeExactValidator<string>((input) => {
   throw new EnvError(
     'is not the name of a schema for the ledger: at most 63 bytes, no $, not public, not pg_...',
   )
+})
+
+const statusTarget = makeExactValidator<StatusTarget | 'none'>((input) => {
+  const target = input === 'none' ? 'none' : readStatusTarget(input)
+  if (target !== undefined) return target
+  throw new EnvError('is none of configmap/NAME, configmap/NAMESPACE/NAME, file:PATH')
 })
 
 function oneOf<const T extends string>(...choices: readonly T[]) {
@@ -104,6 +118,13 @@ export const variables = {
     'session',
     'allow',
   )({ desc: 'or `session`, `allow`: a connection pooler may stand between' }),
+  LOCKSTEP_STATUS: statusTarget({
+    desc: 'where runs publish what is applied: `configmap/NAME`, `configmap/NAMESPACE/NAME`, `file:PATH`',
+  }),
+  LOCKSTEP_STATUS_REQUIRED: oneOf(
+    'false',
+    'true',
+  )({ desc: '`true`: a run that cannot publish has failed (75)' }),
   LOCKSTEP_MAX_FILE_SIZE: size({ desc: 'larger files are refused' }),
   LOCKSTEP_LOG_FORMAT: oneOf(
     'auto',
@@ -143,6 +164,8 @@ export const defaults: Readonly<Record<VariableName, string>> = {
   LOCKSTEP_BASELINE: 'auto',
   LOCKSTEP_PHASE: 'none',
   LOCKSTEP_POOLER: 'refuse',
+  LOCKSTEP_STATUS: 'none',
+  LOCKSTEP_STATUS_REQUIRED: 'false',
   LOCKSTEP_MAX_FILE_SIZE: '1GiB',
   LOCKSTEP_LOG_FORMAT: 'auto',
   LOCKSTEP_LOG_LEVEL: 'info',
@@ -172,6 +195,8 @@ export function readConfig(environment: Env): Config {
       for (const [name, error] of Object.entries(errors)) problems.push(`${name} ${error.message}`)
     },
   })
+  if (env['LOCKSTEP_STATUS_REQUIRED'] === 'true' && (env['LOCKSTEP_STATUS'] ?? 'none') === 'none')
+    problems.push('LOCKSTEP_STATUS_REQUIRED is true, and LOCKSTEP_STATUS names no place')
   const names = judgeNames(Object.keys(env))
   problems.push(...names.problems)
   if (problems.length > 0) {
@@ -197,6 +222,13 @@ export function readConfig(environment: Env): Config {
     phase: values.LOCKSTEP_PHASE === 'none' ? undefined : values.LOCKSTEP_PHASE,
     pooler: values.LOCKSTEP_POOLER,
     maxFileBytes: values.LOCKSTEP_MAX_FILE_SIZE,
+    status: values.LOCKSTEP_STATUS === 'none' ? undefined : values.LOCKSTEP_STATUS,
+    cluster: {
+      kubeconfig: env['KUBECONFIG'],
+      isInside: env['KUBERNETES_SERVICE_HOST'] !== undefined,
+      home: env['HOME'],
+    },
+    statusRequired: values.LOCKSTEP_STATUS_REQUIRED === 'true',
     warnings: [...read.warnings, ...names.warnings, ...cutWaits(env, values)],
   }
 }

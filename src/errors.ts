@@ -101,6 +101,17 @@ export const failures = {
     means: 'baseline.sql does not say which files it stands for, or they are not in the folder',
     todo: 'let its first line be “-- lockstep: baseline 0042”, the version of a file in the folder',
   },
+  BASELINE_DIFFERS: {
+    exit: 1,
+    means: 'baseline.sql does not build what the files build that it stands for',
+    todo: 'mend baseline.sql until both build the same; docs/check-baseline.md lists what is compared',
+  },
+  BASELINE_UNPROVEN: {
+    exit: 1,
+    means:
+      'baseline.sql cannot be compared with the files: there is nothing to build, or it cannot be tried',
+    todo: 'run lockstep check --baseline where baseline.sql and all files that it stands for are in the folder',
+  },
   FILE_CHANGED: {
     exit: 1,
     means: 'a file was edited after it had been applied',
@@ -236,6 +247,12 @@ export const failures = {
     exit: 75,
     means: 'LOCKSTEP_DEADLINE was over while the run waited',
     todo: 'run again when what it waited for is done',
+  },
+  STATUS_NOT_PUBLISHED: {
+    exit: 75,
+    means:
+      'the files are applied, but the status that LOCKSTEP_STATUS_REQUIRED asks for is not published',
+    todo: 'mend what is named above and run again: the next run has only that to do',
   },
   INTERRUPTED: {
     exit: 75,

@@ -63,6 +63,7 @@ export type Event =
   | { checkpoint: 'note'; text: string }
   | { checkpoint: 'warning'; text: string }
   | { checkpoint: 'verified'; head: string; files: number }
+  | { checkpoint: 'published'; target: string; state: string; version: string }
   | { checkpoint: 'failed'; failure: Failure }
   | { checkpoint: 'done'; outcome: Outcome; durationMs: number }
 

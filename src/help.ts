@@ -25,6 +25,8 @@ Keeps a PostgreSQL schema in step with a folder of SQL files.
                                           runs no SQL: lockstep adopt --help
   lockstep check [--format text]          what a run would refuse in the files, without a database;
                                           --format json for programs, github for pull requests
+  lockstep check --baseline               the same, and in two scratch databases on the server,
+                                          whether baseline.sql builds what the files build
   lockstep check --baseline --print       print the lines that say which files baseline.sql
                                           stands for; they may then be deleted
   lockstep --help | --version

@@ -21,8 +21,9 @@ import { holderPid } from './postgres/sessions.ts'
 import { serverMajor, sessionSettings } from './postgres/settings.ts'
 import { Watch } from './postgres/watch.ts'
 import { letFailureRest, refuseIfFailedSince, setChecksum } from './predecessor.ts'
+import { Publishing } from './publishing.ts'
 import { nothingRecorded } from './recorded.ts'
-import { finish, recordFailure, withProgress, type Done, type Trip } from './trip.ts'
+import { finish, loseTurn, recordFailure, withProgress, type Done, type Trip } from './trip.ts'
 import { refuseUnfit, worksOf, type PlannedWork } from './works.ts'
 
 /**
@@ -39,6 +40,9 @@ import { refuseUnfit, worksOf, type PlannedWork } from './works.ts'
  *     file that met a lock or a deadlock is tried again; any other failure ends the run, and what
  *     was applied before it stays applied and recorded.
  *  6. The ledger is read once more and must show the plan.
+ *
+ * Where a status is published, that is done under the lock: when files begin, after files, and at the
+ * end. A run with nothing to do that finds its status telling otherwise takes the lock for that.
  *
  * A lost connection is never guessed about: the story begins again from the connection, and the
  * ledger says how far it had come. The lock has no release: it ends with the session.
@@ -68,6 +72,9 @@ export async function migrate(
     told: [],
     begun: undefined,
     isRecorded: false,
+    hasTurn: false,
+    publishing:
+      config.status && new Publishing(config.status, config, run, setChecksum(folder), tell, stop),
   }
   for (let connecting = first; ; connecting = new Connecting(config, run, tell, stop)) {
     try {
@@ -77,7 +84,7 @@ export async function migrate(
       const failure = asFailure(error)
       if (failure.code !== 'CONNECTION_LOST') throw withProgress(failure, trip.told)
       tell({ checkpoint: 'lost', reason: failure.message, file: trip.begun })
-      trip.begun = undefined
+      loseTurn(trip)
       // After a new connection it is told anew what is waited for.
       trip.wait.toldMs = Number.NEGATIVE_INFINITY
       await losses.wait(withProgress(failure, trip.told), stop)
@@ -87,14 +94,16 @@ export async function migrate(
 
 /** Steps 2 to 6, on one connection. */
 async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcome> {
-  const { config, folder, run, tell, stop, wait } = trip
+  const { config, folder, run, tell, stop, wait, publishing } = trip
   const doneIn = (ledger: Ledger | undefined): Done | undefined => {
     const decision = decide(folder, ledger ?? nothingRecorded, nothingFound, config)
     return decision.kind === 'up-to-date' ? { decision, rows: ledger?.rows ?? [] } : undefined
   }
   await readLargeFiles(folder, seen.ledger?.rows ?? [], config, tell, stop)
   const early = doneIn(seen.ledger)
-  if (early) return await finish(trip, early, session)
+  const isShown = early && ((await publishing?.isShown(session, early.rows)) ?? true)
+  if (isShown) return await finish(trip, early, session)
+  if (early) wait.sinceMs = performance.now()
   if (isEmpty(seen.ledger)) tellFound(await findObjects(session, config.schema), tell)
 
   const terms = await prepare(trip, session)
@@ -107,27 +116,35 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
   }
   const lookAgain = async (): Promise<Ledger | undefined> => {
     const { ledger } = await look(session, config.schema)
-    if (ledger) await lookAtPredecessor()
+    // Whoever has nothing to apply fails for nobody.
+    if (ledger && !early) await lookAtPredecessor()
     return ledger
   }
   const lookAtOthers = async (): Promise<Done | undefined> => {
     const ledger = await lookAgain()
     const decision = decide(folder, ledger ?? nothingRecorded, nothingFound, config)
     // Where only the first success is to be recorded, that is for whoever holds the lock.
-    const isShown = decision.kind === 'pending' && isNothing(decision)
-    return doneIn(ledger && isShown ? { ...ledger, hasSucceeded: true } : ledger)
+    const isLast = decision.kind === 'pending' && isNothing(decision)
+    const done = doneIn(ledger && isLast ? { ...ledger, hasSucceeded: true } : ledger)
+    const isLeft = done && (await publishing?.isShownMeanwhile(session, done.rows)) === false
+    return isLeft ? undefined : done
   }
-  if (seen.ledger) await letFailureRest(await lookAtPredecessor(), trip)
+  if (seen.ledger && !early) await letFailureRest(await lookAtPredecessor(), trip)
   for (;;) {
     const toldBefore = trip.told.length
     try {
       const turn = await takeTurn(session, terms.lockKey, lookAtOthers, config, tell, stop, wait)
+      trip.hasTurn = turn === 'taken'
       return await finish(trip, turn === 'taken' ? await work() : turn, session)
     } catch (error) {
       const failure = asFailure(error)
+      if (early && failure.code === 'RUNNER_WAIT_OVER') {
+        publishing?.misses(failure)
+        return await finish(trip, early, session)
+      }
       if (trip.told.length > toldBefore) wait.sinceMs = performance.now()
       if (!isTurnLost(failure, config, wait)) throw await recordFailure(trip, failure, session)
-      trip.begun = undefined
+      loseTurn(trip)
     }
   }
 
@@ -140,6 +157,7 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
       // Once more: without the lock, others may have applied meanwhile what was found.
       ledger = (await look(session, config.schema)).ledger
     }
+    await publishing?.knows(session, ledger?.rows ?? [])
     const decision = await judge(session, config.schema, folder, ledger, found, config)
     if (decision.kind === 'refused') throw decision.failure
     if (decision.kind === 'up-to-date') return { decision, rows: ledger?.rows ?? [] }
@@ -185,7 +203,7 @@ async function applyPlan(
   works: readonly Work[],
   terms: Terms,
 ): Promise<void> {
-  const { config, run, tell, stop, losses, patience, told } = trip
+  const { config, run, tell, stop, losses, patience, told, publishing } = trip
   trip.begun = works[0]?.file
   losses.begin(works[0]?.file ?? '')
   const watched = config.pooler === 'allow' ? holderPid(terms.lockKey) : session.backend
@@ -193,6 +211,7 @@ async function applyPlan(
   const begins = ({ file }: Work): void => {
     trip.begun = file
     watch.begins(file)
+    publishing?.begins()
   }
   for (let left = works; left.length > 0;) {
     try {
@@ -205,6 +224,7 @@ async function applyPlan(
       )) {
         left = left.slice(1)
         told.push(work.file)
+        publishing?.applied(work)
         const covers = work.how === 'baseline' ? work.earns.length : 0
         tell({ checkpoint: 'applied', file: work.file, durationMs, covers, warnings })
       }

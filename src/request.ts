@@ -8,11 +8,16 @@ import { checkFormats, type CheckFormat } from './check.ts'
 /** What is asked for on the command line; `env` is the environment, with the flags over it. */
 export type Request = { readonly env: Env } & (
   | { readonly command: 'migrate' }
-  /** Undefined: the lines that say what the baseline stands for. */
-  | { readonly command: 'check'; readonly format: CheckFormat | undefined }
+  | ({ readonly command: 'check' } & Checks)
   | { readonly command: 'status' | 'plan'; readonly json: boolean; readonly exitCode: boolean }
   | { readonly command: 'adopt'; readonly adopts: Adoptable; readonly isSure: boolean }
 )
+
+/** `covers` prints the lines that say what the baseline stands for. */
+export type Checks =
+  | { readonly checks: 'folder'; readonly format: CheckFormat }
+  | { readonly checks: 'baseline'; readonly format: CheckFormat }
+  | { readonly checks: 'covers' }
 
 type Options = Record<string, { type: 'boolean' | 'string' }>
 
@@ -72,8 +77,8 @@ export function readRequest(args: readonly string[], env: Env): Request | Failur
   }
   const adopts = word === 'adopt' ? adoptableOf(values) : undefined
   if (typeof adopts === 'string') problems.push(adopts)
-  const format = word === 'check' ? formatOf(values) : undefined
-  if (format instanceof Failure) problems.push(format.message)
+  const check = word === 'check' ? checkOf(values) : undefined
+  if (typeof check === 'string') problems.push(check)
   if (problems.length > 0)
     return failureOfAll('CONFIG_INVALID', problems, ['lockstep --help lists commands and flags'])
   const flags = shared.flatMap((flag) => {
@@ -88,22 +93,22 @@ export function readRequest(args: readonly string[], env: Env): Request | Failur
       json: values['json'] === true,
       exitCode: values['exit-code'] === true,
     }
-  if (word === 'check' && !(format instanceof Failure))
-    return { command: 'check', env: whole, format }
+  if (typeof check === 'object') return { command: 'check', env: whole, ...check }
   if (typeof adopts === 'object')
     return { command: 'adopt', env: whole, adopts, isSure: values['yes'] === true }
   return { command: 'migrate', env: whole }
 }
 
-/** In which form findings are told; undefined for the lines of a baseline. */
-function formatOf(values: Readonly<Record<string, unknown>>): CheckFormat | undefined | Failure {
+/** What is to be checked and how it is told, or what is wrong with the flags. */
+function checkOf(values: Readonly<Record<string, unknown>>): Checks | string {
   const { format = 'text', baseline, print } = values
-  if (baseline === true || print === true) {
-    if (baseline === true && print === true && values['format'] === undefined) return undefined
-    return new Failure('CONFIG_INVALID', '--baseline and --print belong together, without --format')
+  if (print === true) {
+    if (baseline === true && values['format'] === undefined) return { checks: 'covers' }
+    return '--print goes with --baseline, and without --format'
   }
   const known = checkFormats.find((candidate) => candidate === format)
-  return known ?? new Failure('CONFIG_INVALID', `--format is none of ${checkFormats.join(', ')}`)
+  if (known === undefined) return `--format is none of ${checkFormats.join(', ')}`
+  return { checks: baseline === true ? 'baseline' : 'folder', format: known }
 }
 
 /** The command, wherever it stands, since its flags say which words are values. */

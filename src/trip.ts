@@ -5,6 +5,7 @@ import type { Outcome, Tell } from './events.ts'
 import type { Folder } from './files/folder.ts'
 import type { Losses } from './losses.ts'
 import type { Patience } from './patience.ts'
+import type { Publishing } from './publishing.ts'
 import { look, type LedgerEntry } from './postgres/ledger.ts'
 import type { Wait } from './postgres/lock.ts'
 import { recordEnd, success, type Run, type RunEnd } from './postgres/runs.ts'
@@ -30,6 +31,10 @@ export interface Trip {
   begun: string | undefined
   /** The ledger has a row of this run. */
   isRecorded: boolean
+  /** Nobody else is at work: it has the lock, or where a pooler shares sessions its turn. */
+  hasTurn: boolean
+  /** Undefined where no status is wanted. */
+  readonly publishing: Publishing | undefined
 }
 
 /** A ledger that shows everything. */
@@ -47,7 +52,8 @@ export async function finish(
   const { config, folder, run, tell, told } = trip
   for (const text of decision.notes) tell({ checkpoint: 'note', text })
   const due = folder.files.filter((file) => !decision.later.includes(file))
-  if (!trip.isRecorded) return { kind: 'nothing-to-do', files: due.length }
+  const nothing = { kind: 'nothing-to-do', files: due.length } as const
+  if (!trip.isRecorded) return (await publishedNothing(trip, rows, session)) ?? nothing
   const ours = rows.filter((row) => row.run === run.id)
   const covered = ours.filter(({ how }) => how === 'baseline').length
   const applied = ours.filter(({ how }) => how !== 'baseline')
@@ -57,8 +63,28 @@ export async function finish(
   }
   await recordEnd(session, config.schema, run, success)
   tell({ checkpoint: 'verified', head: due.at(-1)?.file ?? '', files: due.length })
-  if (ours.length === 0) return { kind: 'nothing-to-do', files: due.length }
+  const failure = await trip.publishing?.ends(session, rows)
+  if (failure !== undefined) return { kind: 'failed', failure }
+  if (ours.length === 0) return nothing
   return { kind: 'applied', applied: applied.length, covered }
+}
+
+/** Nothing is applied, but the status may say otherwise; only who has the turn may write it. */
+async function publishedNothing(
+  { publishing, hasTurn }: Trip,
+  rows: readonly LedgerEntry[],
+  session: Session,
+): Promise<Outcome | undefined> {
+  const isLeft = publishing !== undefined && hasTurn && !(await publishing.isShown(session, rows))
+  const failure = isLeft ? await publishing.ends(session, rows) : publishing?.failure
+  return failure && { kind: 'failed', failure }
+}
+
+/** Somebody else may be at work from now on. */
+export function loseTurn(trip: Trip): void {
+  trip.begun = undefined
+  trip.hasTurn = false
+  trip.publishing?.rests()
 }
 
 /** Leaves the end of a failed run in the ledger, as far as that can be; returns what is to be told. */
@@ -67,11 +93,21 @@ export async function recordFailure(
   failure: Failure,
   session: Session,
 ): Promise<Failure> {
-  const { config, run, stop, begun } = trip
+  const { begun } = trip
   // The story goes on from the connection.
-  if (failure.code === 'CONNECTION_LOST' || !trip.isRecorded) return failure
+  if (failure.code === 'CONNECTION_LOST') return failure
   const isCut = failure.code === 'DEADLINE_OVER' && begun !== undefined
   const told = isCut ? new Failure('DEADLINE_IN_FILE', `${begun}: ${failure.message}`) : failure
+  // Where the ledger has moved somebody else is at work.
+  const isTold = trip.hasTurn && told.code !== 'LEDGER_MOVED'
+  const published = isTold ? trip.publishing?.fails(told) : undefined
+  const recorded = trip.isRecorded ? await recordInLedger(trip, told, session) : told
+  await published
+  return recorded
+}
+
+async function recordInLedger(trip: Trip, told: Failure, session: Session): Promise<Failure> {
+  const { config, run, stop, begun } = trip
   const end = {
     state: stop.aborted ? 'interrupted' : 'failed',
     exitCode: told.exit,

@@ -20,4 +20,5 @@ console.log(`a throw-away PostgreSQL ${major} listens on 127.0.0.1:${server.port
 await lockstep('migrate')
 await lockstep('migrate')
 await lockstep('status')
+await lockstep('check', '--baseline')
 console.log('\nthe throw-away PostgreSQL is stopped and removed')

@@ -75,14 +75,15 @@ export class Session implements AsyncDisposable {
   /**
    * Runs one statement and returns its rows. Never for text of a file.
    *
+   * @param patienceMs - for the answer
    * @throws {ServerError | Failure}
    */
-  query<Row>(statement: string): Promise<readonly Row[]> {
+  query<Row>(statement: string, patienceMs = ownPatienceMs): Promise<readonly Row[]> {
     return this.#call(async () => {
       const rows: unknown = await this.#sql.unsafe(statement)
       // oxlint-disable-next-line no-unsafe-type-assertion -- the caller, who wrote the statement, knows its columns
       return rows as readonly Row[]
-    }, ownPatienceMs)
+    }, patienceMs)
   }
 
   /**

@@ -19,7 +19,7 @@ export function checkText(document: CheckDocument, format: CheckFormat): string 
 
 const inset = ' '.repeat(11)
 
-function linesOf({ dir, files, failure, findings }: CheckDocument): string[] {
+function linesOf({ dir, files, failure, findings, compared }: CheckDocument): string[] {
   if (failure !== undefined) {
     const { code, message, more } = failure
     return [
@@ -34,8 +34,15 @@ function linesOf({ dir, files, failure, findings }: CheckDocument): string[] {
   ])
   const errors = findings.filter(({ severity }) => severity === 'error').length
   const end = errors === 0 ? 'nothing to refuse' : `${count(errors, 'place')} to mend`
+  const equal =
+    compared === undefined
+      ? []
+      : [
+          `equal      baseline.sql builds what the files build: ${count(compared.objects, 'object')}, and the rows of ${count(compared.tables, 'table')}`,
+        ]
   return [
     ...found,
+    ...equal,
     `done       ${count(files, 'file')} in ${dir}: ${end}, exit ${errors === 0 ? 0 : 1}`,
   ]
 }

@@ -70,6 +70,10 @@ export function lineOf(event: Event, width = 0): Line {
       return warn(event.text, [])
     case 'verified':
       return info(`the ledger shows all ${count(event.files, 'file')}, up to ${event.head}`)
+    case 'published': {
+      const version = event.version === '' ? 'no file' : event.version
+      return info(`${event.target}: ${event.state}, ${version}`)
+    }
     case 'failed':
       return { level: 'error', text: event.failure.message, more: event.failure.more }
     case 'done':

@@ -76,6 +76,12 @@ export const everyEvent: { readonly [C in Checkpoint]: Extract<Event, { checkpoi
   note: { checkpoint: 'note', text: '0005_b.sql is applied already, as 0002_b.sql' },
   warning: { checkpoint: 'warning', text: 'LOCKSTEP_X is not known' },
   verified: { checkpoint: 'verified', head: '0016_p.sql', files: 16 },
+  published: {
+    checkpoint: 'published',
+    target: 'configmap/crm in shop',
+    state: 'succeeded',
+    version: '0016',
+  },
   failed: { checkpoint: 'failed', failure },
   done: { checkpoint: 'done', outcome: { kind: 'failed', failure }, durationMs: 1_234.4 },
 }

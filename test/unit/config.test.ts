@@ -41,6 +41,9 @@ test('nothing but an address is needed', () => {
     phase: undefined,
     pooler: 'refuse',
     maxFileBytes: 2 ** 30,
+    status: undefined,
+    statusRequired: false,
+    cluster: { kubeconfig: undefined, isInside: false, home: undefined },
     warnings: [],
   })
   assert.deepEqual(
@@ -65,6 +68,11 @@ test('each variable reaches its own setting', () => {
     LOCKSTEP_PHASE: 'before-rollout',
     LOCKSTEP_POOLER: 'session',
     LOCKSTEP_MAX_FILE_SIZE: '6KiB',
+    LOCKSTEP_STATUS: 'configmap/crm',
+    LOCKSTEP_STATUS_REQUIRED: 'true',
+    KUBECONFIG: '/k',
+    KUBERNETES_SERVICE_HOST: '10.0.0.1',
+    HOME: '/h',
     LOCKSTEP_LOG_FORMAT: 'json',
     LOCKSTEP_LOG_LEVEL: 'debug',
     MIGRATION_MODE: '1',
@@ -84,6 +92,9 @@ test('each variable reaches its own setting', () => {
     phase: 'before-rollout',
     pooler: 'session',
     maxFileBytes: 6 * 1024,
+    status: { kind: 'configmap', namespace: undefined, name: 'crm' },
+    statusRequired: true,
+    cluster: { kubeconfig: '/k', isInside: true, home: '/h' },
     warnings: [],
   })
 })
@@ -284,14 +295,38 @@ for (const [name, meant] of [
   })
 }
 
+// A case: `LOCKSTEP_STATUS`, and the place that it names.
+for (const [text, place] of [
+  ['none', undefined],
+  ['configmap/crm', { kind: 'configmap', namespace: undefined, name: 'crm' }],
+  ['configmap/shop/crm.schema-1', { kind: 'configmap', namespace: 'shop', name: 'crm.schema-1' }],
+  ['file:/status/status.json', { kind: 'file', path: '/status/status.json' }],
+] as const) {
+  test(`LOCKSTEP_STATUS=${text} is understood`, () => {
+    assert.deepEqual(read({ LOCKSTEP_STATUS: text }).status, place)
+  })
+}
+
+for (const text of [
+  'crm',
+  'configmap/',
+  'configmap/CRM',
+  'configmap/a/b/c',
+  'configmap/a-',
+  'file:',
+])
+  test(`LOCKSTEP_STATUS=${text} is refused`, () => {
+    assert.match(refused({ LOCKSTEP_STATUS: text }), /is none of configmap\/NAME, .*file:PATH/)
+  })
+
+test('a status that is required must have a place', () => {
+  assert.match(refused({ LOCKSTEP_STATUS_REQUIRED: 'true' }), /LOCKSTEP_STATUS names no place/)
+})
+
 test('names of later releases only warn, since a chart may be newer than the image', () => {
-  const later = [
-    'GUARD_TABLES',
-    'GUARD_COUNT_BUDGET',
-    'GATE_WAIT',
-    'STATUS',
-    'STATUS_REQUIRED',
-  ].map((name) => `LOCKSTEP_${name}`)
+  const later = ['GUARD_TABLES', 'GUARD_COUNT_BUDGET', 'GATE_WAIT'].map(
+    (name) => `LOCKSTEP_${name}`,
+  )
   const env = Object.fromEntries(later.map((name) => [name, canary]))
   assert.deepEqual(
     read(env).warnings,

@@ -32,6 +32,7 @@ test('a retry helps after what is temporary, and after nothing else', () => {
     'FILE_CHANGED_MEANWHILE',
     'RUNNER_WAIT_OVER',
     'DEADLINE_OVER',
+    'STATUS_NOT_PUBLISHED',
     'INTERRUPTED',
   ])
   const defects = codes.filter((code) => failures[code].exit === 70)

@@ -163,6 +163,13 @@ test('the fields of JSON are those that machines read, with whole milliseconds',
     { level: 'warn', checkpoint: 'warning' },
     { level: 'info', checkpoint: 'verified', head: '0016_p.sql', files: 16 },
     {
+      level: 'info',
+      checkpoint: 'published',
+      target: 'configmap/crm in shop',
+      state: 'succeeded',
+      version: '0016',
+    },
+    {
       level: 'error',
       checkpoint: 'failed',
       code: 'SQL_FAILED',

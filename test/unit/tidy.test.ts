@@ -5,7 +5,9 @@ import { test } from 'node:test'
 import { defaults } from '../../src/config.ts'
 import { failures } from '../../src/errors.ts'
 import { baselineForms, directiveForms } from '../../src/files/directives.ts'
+import { fieldShapes } from '../../src/published.ts'
 import { rules } from '../../src/files/findings.ts'
+import { objectClasses } from '../../src/postgres/catalog.ts'
 import { knownParameters } from '../../src/postgres/parameters.ts'
 import { everyEvent } from '../support/events.ts'
 
@@ -67,14 +69,14 @@ for (const [rule, who, what] of [
   ],
   [
     'deciding knows files, failures and phrases',
-    /^(adoption|decide|matching|changes|phases|half-done|objections|needs|recorded|refusals)\.ts$/,
+    /^(adoption|decide|differences|matching|changes|phases|half-done|objections|needs|recorded|refusals)\.ts$/,
     /^(files\/|(changes|errors|failure|half-done|matching|objections|phases|phrases|recorded|refusals)\.ts$)/,
   ],
   ['failures know nothing but their list', /^(errors|failure)\.ts$/, /^errors\.ts$/],
   [
     'src/postgres knows no log and no cluster',
     /^postgres\//,
-    /^(postgres\/|files\/|(adoption|changes|decide|errors|events|failure|nearest|objections|pause|phases|phrases|recorded)\.ts$|node:|postgres$)/,
+    /^(postgres\/|files\/|(adoption|changes|decide|differences|errors|events|failure|nearest|objections|pause|phases|phrases|recorded)\.ts$|node:|postgres$)/,
   ],
 ] as const) {
   test(rule, () => {
@@ -94,9 +96,11 @@ test('what is imported while the program runs is a chunk, which shares no source
   const lazy = [...sources.values()].flatMap(({ text }) =>
     [...text.matchAll(/await import\('\.\/([^']+)'\)/g)].map(([, name = '']) => name),
   )
-  assert.deepEqual(lazy.toSorted(), ['cli.ts', 'pretty.ts'])
+  assert.deepEqual(lazy.toSorted(), ['cli.ts', 'client.ts', 'pretty.ts'])
   // A second copy of failure.ts would have a `Failure` of its own.
   assert.deepEqual(sources.get('report/pretty.ts')?.imports, ['pino-pretty'])
+  const own = sources.get('kubernetes/client.ts')?.imports.filter((name) => name.endsWith('.ts'))
+  assert.deepEqual(own, [])
 })
 
 test('nobody imports himself over others', () => {
@@ -163,10 +167,25 @@ test('docs/events.md has one row for each checkpoint', () => {
   assert.deepEqual(found.split('\n').toSorted(), Object.keys(everyEvent).toSorted())
 })
 
+test('docs/status.md has one row for each field of the document', () => {
+  const rows = rowsOf('docs/status.md', 1).flat().join(', ').replaceAll('`', '').split(', ')
+  for (const field of ['format', ...Object.keys(fieldShapes)])
+    assert.equal(rows.filter((row) => row === field).length, 1, field)
+})
+
 test('docs/directives.md has one row for each directive, written as in the code', () => {
   const found = rowsOf('docs/directives.md', 1).flat()
   const forms = [...Object.values(directiveForms), ...Object.values(baselineForms)]
   assert.deepEqual(found.toSorted(), forms.toSorted())
+})
+
+test('docs/check-baseline.md has one row for each class that is compared, with its attributes', () => {
+  const found = rowsOf('docs/check-baseline.md', 3).filter(([kind]) => kind !== 'rows')
+  const expected = Object.entries(objectClasses).map(([kind, { told, texts }]) => [
+    kind,
+    ...[told, texts].map((attributes) => Object.keys(attributes).join(', ')),
+  ])
+  assert.deepEqual(found, expected)
 })
 
 test('docs/files.md names every rule of lockstep check', () => {

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { readPublished } from '../../src/published.ts'
+import { startApiServer, type ApiServer, type Mischief } from '../support/api-server.ts'
+import { freshDatabase, type Database } from '../support/database.ts'
+import { migrateFiles } from '../support/migration.ts'
+import { assertFailed, assertSucceeded } from '../support/output.ts'
+import type { Ran } from '../support/program.ts'
+
+const two = {
+  '0001_people.sql': 'create table people (id int primary key);\n',
+  '0002_fill.sql': 'insert into people values (1);\n',
+}
+
+/** The program as it is shipped, with a status in the ConfigMap `crm`. */
+function migrate(
+  db: Database,
+  { kubeconfig }: ApiServer,
+  env: Readonly<Record<string, string>> = {},
+  files: Readonly<Record<string, string>> = two,
+): Promise<Ran> {
+  return migrateFiles(db, files, {
+    LOCKSTEP_STATUS: 'configmap/crm',
+    KUBECONFIG: kubeconfig,
+    ...env,
+  })
+}
+
+/** State and highest version, as the ConfigMap tells them. */
+function told({ maps }: ApiServer): string {
+  const { state, version, 'status.json': text = '' } = maps.get('shop/crm') ?? {}
+  const read = readPublished(text)
+  if (typeof read === 'string') return read
+  assert.deepEqual([read.state, read.version], [state, version])
+  return `${state} ${version}`
+}
+
+test('a run publishes, and one with nothing to do asks once and writes nothing', async () => {
+  await using db = await freshDatabase()
+  await using api = await startApiServer()
+  assertSucceeded(await migrate(db, api), /^published +configmap\/crm in shop: succeeded, 0002$/m)
+  assert.equal(told(api), 'succeeded 0002')
+  const before = api.asked.length
+  assertSucceeded(await migrate(db, api), 'nothing to do')
+  assert.deepEqual(
+    api.asked.slice(before).map(({ method }) => method),
+    ['GET'],
+  )
+})
+
+test('what somebody has changed by hand is taken back by the next run', async () => {
+  await using db = await freshDatabase()
+  await using api = await startApiServer()
+  assertSucceeded(await migrate(db, api))
+  api.maps.set('shop/crm', { state: 'succeeded', 'status.json': 'mended by hand' })
+  assertSucceeded(await migrate(db, api), /^published /m)
+  assert.equal(told(api), 'succeeded 0002')
+})
+
+// A case: what the server does at first, so often; then it serves.
+for (const [what, mischief, times] of [
+  ['is at odds', { status: 409 }, 2],
+  ['is overloaded', { status: 429, retryAfter: '1' }, 1],
+  ['is out of order', { status: 503 }, 3],
+  ['hangs up', 'cut', 3],
+  ['does not know the token yet', { status: 401 }, 2],
+] as const satisfies readonly (readonly [string, Mischief, number])[]) {
+  test(`a server that ${what} for a moment is asked again`, async () => {
+    await using db = await freshDatabase()
+    await using api = await startApiServer()
+    let left: number = times
+    api.mischief = ({ body }) => {
+      // Of the last write: while files are applied nothing is tried twice.
+      if (!body.includes('succeeded') || left === 0) return undefined
+      left -= 1
+      return mischief
+    }
+    const ran = await migrate(db, api)
+    assertSucceeded(ran, /^published /m)
+    assert.doesNotMatch(ran.stdout, /^warning/m)
+    assert.equal(left, 0)
+    assert.equal(told(api), 'succeeded 0002')
+  })
+}
+
+for (const [what, mischief] of [
+  ['answers 500', { status: 500 }],
+  ['is silent', 'silent'],
+] as const) {
+  test(`a server that ${what} for the whole run fails no run, takes at most ten seconds, and the next run mends it`, async () => {
+    await using db = await freshDatabase()
+    await using api = await startApiServer()
+    api.mischief = () => mischief
+    const begunMs = performance.now()
+    const ran = await migrate(db, api)
+    const tookMs = performance.now() - begunMs
+    assertSucceeded(ran, /^done +2 files applied/m)
+    const warnings = ran.stdout.match(/^warning +the status is not published: /gm)
+    assert.ok(warnings && warnings.length <= 2, ran.stdout)
+    // One write while files are applied, which the last one waits for.
+    assert.ok(tookMs < 18_000, `${tookMs} ms`)
+    assert.deepEqual(await db.sql('select state from lockstep.run'), [{ state: 'succeeded' }])
+
+    api.mischief = () => undefined
+    assertSucceeded(await migrate(db, api), /^published .*\ndone +nothing to do/m)
+    assert.equal(told(api), 'succeeded 0002')
+  })
+}
+
+for (const verb of ['get', 'create', 'patch'] as const) {
+  test(`a Role without ${verb} is one warning with its rule, and the end where the status is required`, async () => {
+    await using db = await freshDatabase()
+    await using api = await startApiServer()
+    assertSucceeded(await migrate(db, api))
+    api.mischief = ({ method }) => ({
+      status: (method === 'GET') === (verb === 'get') ? 403 : 404,
+      message: `configmaps "crm" is forbidden: User "system:serviceaccount:shop:runner" cannot ${verb} resource "configmaps"`,
+    })
+    const says = `system:serviceaccount:shop:runner may not ${verb} configmap/crm in shop (403)`
+    const ran = await migrate(db, api)
+    assertSucceeded(ran, says, 'verbs ["get", "create", "patch"] for runs')
+    assert.equal(ran.stdout.match(/^warning/gm)?.length, 1, ran.stdout)
+    const required = await migrate(db, api, { LOCKSTEP_STATUS_REQUIRED: 'true' })
+    assertFailed(required, 75, 'STATUS_NOT_PUBLISHED', says)
+  })
+}
+
+test('a failure is published, and the next success takes it away', async () => {
+  await using db = await freshDatabase()
+  await using api = await startApiServer()
+  const broken = { ...two, '0003_broken.sql': 'select * from leeds' }
+  assertFailed(await migrate(db, api, {}, broken), 1, 'SQL_FAILED')
+  assert.equal(told(api), 'failed 0002')
+  const { error, reason } = api.maps.get('shop/crm') ?? {}
+  assert.equal(error, 'SQL_FAILED')
+  assert.match(reason ?? '', /^0003_broken\.sql:1:15 relation "leeds" does not exist/)
+  assertSucceeded(await migrate(db, api))
+  const { error: none, state } = api.maps.get('shop/crm') ?? {}
+  assert.deepEqual([none, state], [undefined, 'succeeded'])
+})
