@@ -1,8 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { findBuilder } from '../../image/builder.ts'
+import { noNetwork } from '../support/namespace.ts'
 
 /**
  * What `make test-cluster` does: the image, a cluster, the tests of this folder on it. Where that cannot
@@ -91,7 +92,17 @@ function noOwnCluster(): string | undefined {
     return `${missing.join(', ')} missing; cluster.sh deps installs all it needs`
   if (readyBinaries() === undefined && spawnSync('go', ['version']).status !== 0)
     return 'there are no ready binaries (TEST_CLUSTER_BIN), and no Go to build them'
-  return noBuilder()
+  if (!isWritable('/sys/fs/cgroup')) return 'control groups cannot be made here'
+  return noNetwork() || noBuilder()
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function noBuilder(): string | undefined {
