@@ -38,23 +38,23 @@ export function watchFunction(s: string, schema: string, own: string): string {
       earlier jsonb;
       spent jsonb;
     begin
-      -- What earlier transactions of the session did may not have been sent yet: from PostgreSQL 15 on
-      -- only what the ledger itself has done, since each file sends its own.
-      select jsonb_object_agg(oid, jsonb_build_array(
-        pg_stat_get_xact_tuples_inserted(oid), pg_stat_get_xact_tuples_updated(oid),
-        pg_stat_get_xact_tuples_deleted(oid))) into earlier
-      from (
-        select unnest(array[${['ledger', 'step', 'run'].map((table) => `to_regclass(${literal(`${s}.${table}`)})`).join(', ')}])::oid as oid
-        union
-        select (touched ->> 'oid')::oid
+      -- What earlier transactions of the session did may not have been sent yet. From PostgreSQL 15 on
+      -- that is only what the ledger itself has done, since each file sends its own.
+      earlier := jsonb_build_object(${ownTables.map((table) => ownDeleted(s, table)).join(', ')});
+      if current_setting('server_version_num')::int < 150000 then
+        select earlier || coalesce(jsonb_object_agg(oid, jsonb_build_array(
+          pg_stat_get_xact_tuples_inserted(oid), pg_stat_get_xact_tuples_updated(oid),
+          pg_stat_get_xact_tuples_deleted(oid))), '{}') into earlier
         from (
-          select effects from ${s}.ledger
-          where id > (select max(id) - 100 from ${s}.ledger) and finished > clock_timestamp() - interval '5 s'
-          union all
-          select did -> 'effects' from ${s}.step where did is not null
-        ) as recent (effects), jsonb_array_elements(effects -> 'tables') as touched
-        where current_setting('server_version_num')::int < 150000
-      ) as known;
+          select distinct (touched ->> 'oid')::oid as oid
+          from (
+            select effects from ${s}.ledger
+            where id > (select max(id) - 100 from ${s}.ledger) and finished > clock_timestamp() - interval '5 s'
+            union all
+            select did -> 'effects' from ${s}.step where did is not null
+          ) as recent (effects), jsonb_array_elements(effects -> 'tables') as touched
+        ) as known;
+      end if;
       if of_file is not null then
         select jsonb_agg(loss) into spent
         from ${s}.step, jsonb_array_elements(nullif(did -> 'guard', 'null')) as loss where file = of_file;
@@ -66,6 +66,14 @@ export function watchFunction(s: string, schema: string, own: string): string {
         open look for ${touched.unguarded};
       end if;
     end $$`
+}
+
+const ownTables = ['ledger', 'step', 'run'] as const
+
+/** A key and figures: inserted and updated are not asked for. */
+function ownDeleted(s: string, table: string): string {
+  const oid = `${literal(`${s}.${table}`)}::regclass::oid`
+  return `${oid}, jsonb_build_array(0, 0, pg_stat_get_xact_tuples_deleted(${oid}))`
 }
 
 /**
@@ -80,7 +88,7 @@ export function watchFunction(s: string, schema: string, own: string): string {
  */
 function touchedBefore(schema: string): { guarded: string; unguarded: string } {
   const own = literal(schema)
-  const isOwn = `n.nspname = ${own} and c.relname in ('ledger', 'run', 'step')
+  const isOwn = `n.nspname = ${own} and c.relname in (${ownTables.map(literal).join(', ')})
         and (held.level > 1 or pg_stat_get_xact_tuples_deleted(c.oid) > 0)`
   const isGuardedSpace = `(n.nspname = any (spaces) or '*' = any (spaces) and n.nspname !~ '^pg_'
       and n.nspname not in ('information_schema', ${own}))`
