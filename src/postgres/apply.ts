@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Failure } from '../failure.ts'
 import { sizeOf } from '../files/text.ts'
 import { borrow } from './borrowed.ts'
-import { readReport, type Report } from './effects.ts'
+import { readTold, reportOf, type Report } from './effects.ts'
 import { envelope, labelOf, toldColumn, type Terms, type Work } from './envelope.ts'
 import { explain } from './explain.ts'
 import { ledgerStates } from './ledger-states.ts'
@@ -102,7 +102,7 @@ export async function* applyAll(
 }
 
 /** A file that does something else each time may raise other suspicions; not for ever. */
-const mostExactTries = 3
+export const mostExactTries = 3
 
 /**
  * Ends a transaction that has failed, and lets the server send the figures of what it has rolled
@@ -166,7 +166,7 @@ async function apply(
 ): Promise<Landed> {
   const { text, file } = work
   const borrowed = terms.pooler === 'allow' ? await borrow(on, work.modes) : undefined
-  const around = envelope(work, terms, serverMajor(on), borrowed, suspicion?.exact)
+  const around = envelope(work, terms, serverMajor(on), { borrowed, exact: suspicion?.exact })
   const explained = (error: unknown, before: string, part?: Part): unknown => {
     if (!(error instanceof ServerError)) return explain(error, work, terms, before, on, part)
     if (passes(error)) return error
@@ -184,7 +184,8 @@ async function apply(
     typeof text === 'string'
       ? await send(around.prefix + text + around.suffix)
       : await sendInPieces(on, text, around, labelOf(work), explained)
-  if (tags.at(-1) === 'COMMIT' && status === 'I') return { warnings, report: readReport(told) }
+  if (tags.at(-1) === 'COMMIT' && status === 'I')
+    return { warnings, report: reportOf(readTold(told)) }
   throw new Failure(
     'LEDGER_DAMAGED',
     `${file} ended with ${tags.at(-1)} in state ${status}, not with COMMIT`,
