@@ -2,11 +2,11 @@ import { cleanEnv, EnvError, makeExactValidator } from 'envalid'
 import { readDuration } from './files/duration.ts'
 import { failureOfAll } from './failure.ts'
 import type { ClusterAccess } from './kubernetes/status-map.ts'
-import { nearest } from './nearest.ts'
 import { phases, type Phase } from './phases.ts'
 import { readAddress, type Address } from './postgres/address.ts'
 import type { Pooler } from './postgres/pooler.ts'
 import { readStatusTarget, type StatusTarget } from './status-target.ts'
+import { judgeNames } from './variable-names.ts'
 
 /** All that a run is told from outside, checked. Durations are in milliseconds. */
 export interface Config {
@@ -27,6 +27,8 @@ export interface Config {
   readonly phase: Phase | undefined
   readonly pooler: Pooler
   readonly maxFileBytes: number
+  /** How long `lockstep wait` waits. */
+  readonly gateWaitMs: number
   /** Where to publish; undefined for nowhere. */
   readonly status: StatusTarget | undefined
   /** What leads to the API server of a cluster. */
@@ -125,6 +127,7 @@ export const variables = {
     'false',
     'true',
   )({ desc: '`true`: a run that cannot publish has failed (75)' }),
+  LOCKSTEP_GATE_WAIT: duration({ desc: 'how long `lockstep wait` waits for the schema' }),
   LOCKSTEP_MAX_FILE_SIZE: size({ desc: 'larger files are refused' }),
   LOCKSTEP_LOG_FORMAT: oneOf(
     'auto',
@@ -166,6 +169,7 @@ export const defaults: Readonly<Record<VariableName, string>> = {
   LOCKSTEP_POOLER: 'refuse',
   LOCKSTEP_STATUS: 'none',
   LOCKSTEP_STATUS_REQUIRED: 'false',
+  LOCKSTEP_GATE_WAIT: '9m',
   LOCKSTEP_MAX_FILE_SIZE: '1GiB',
   LOCKSTEP_LOG_FORMAT: 'auto',
   LOCKSTEP_LOG_LEVEL: 'info',
@@ -183,12 +187,13 @@ export const variableOfFlag: ReadonlyMap<string, string> = new Map(
  * Reads the environment. Empty means unset: a chart's value that nobody set arrives as an empty
  * string.
  *
+ * @param hasAddress - false for a command without a database: of the address nothing is asked
  * @throws {Failure} CONFIG_INVALID, with every mistake in one report
  */
-export function readConfig(environment: Env): Config {
+export function readConfig(environment: Env, hasAddress = true): Config {
   const env = withoutEmpty(environment)
   const problems: string[] = []
-  const { addresses, ...read } = readAddress(env)
+  const { addresses, ...read } = hasAddress ? readAddress(env) : noAddress
   problems.push(...read.problems)
   const values = cleanEnv({ ...defaults, ...env }, variables, {
     reporter: ({ errors }) => {
@@ -197,7 +202,8 @@ export function readConfig(environment: Env): Config {
   })
   if (env['LOCKSTEP_STATUS_REQUIRED'] === 'true' && (env['LOCKSTEP_STATUS'] ?? 'none') === 'none')
     problems.push('LOCKSTEP_STATUS_REQUIRED is true, and LOCKSTEP_STATUS names no place')
-  const names = judgeNames(Object.keys(env))
+  const asked = Object.keys(env).filter((name) => hasAddress || name.startsWith('LOCKSTEP_'))
+  const names = judgeNames(asked, Object.keys(variables))
   problems.push(...names.problems)
   if (problems.length > 0) {
     throw failureOfAll('CONFIG_INVALID', problems, [
@@ -222,6 +228,7 @@ export function readConfig(environment: Env): Config {
     phase: values.LOCKSTEP_PHASE === 'none' ? undefined : values.LOCKSTEP_PHASE,
     pooler: values.LOCKSTEP_POOLER,
     maxFileBytes: values.LOCKSTEP_MAX_FILE_SIZE,
+    gateWaitMs: values.LOCKSTEP_GATE_WAIT,
     status: values.LOCKSTEP_STATUS === 'none' ? undefined : values.LOCKSTEP_STATUS,
     cluster: {
       kubeconfig: env['KUBECONFIG'],
@@ -244,13 +251,14 @@ function cutWaits(
     .map((name) => `${name} is longer than LOCKSTEP_DEADLINE, which cuts it`)
 }
 
-const waits = ['LOCKSTEP_CONNECT_WAIT', 'LOCKSTEP_RUNNER_WAIT', 'LOCKSTEP_RETRY_WAIT'] as const
+const waits = [
+  'LOCKSTEP_CONNECT_WAIT',
+  'LOCKSTEP_RUNNER_WAIT',
+  'LOCKSTEP_RETRY_WAIT',
+  'LOCKSTEP_GATE_WAIT',
+] as const
 
-/** What a command without a database needs; of the address nothing is asked. */
-export function readFolderConfig(environment: Env): Pick<Config, 'dir' | 'maxFileBytes'> {
-  const own = Object.entries(environment).filter(([name]) => name.startsWith('LOCKSTEP_'))
-  return readConfig({ ...Object.fromEntries(own), DATABASE_URL: 'postgres://none@localhost/none' })
-}
+const noAddress = { addresses: [], problems: [], warnings: [] }
 
 /** How to log, as far as the environment can be read: its own mistakes must be told somehow. */
 export function readLogConfig(environment: Env): LogConfig {
@@ -269,28 +277,4 @@ function withoutEmpty(environment: Env): Record<string, string> {
   return Object.fromEntries(
     entries.filter((entry): entry is [string, string] => (entry[1] ?? '') !== ''),
   )
-}
-
-/**
- * An unknown `LOCKSTEP_*` name near a known one is a typing mistake, which must not pass silently.
- * Others only warn, since a chart may be newer than the image; what Kubernetes sets for a Service
- * called `lockstep-...` says nothing.
- */
-function judgeNames(names: readonly string[]): { problems: string[]; warnings: string[] } {
-  const problems: string[] = []
-  const warnings: string[] = []
-  const serviceName =
-    /^LOCKSTEP_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_.*)?)$/
-  for (const name of names) {
-    if (!name.startsWith('LOCKSTEP_') || name in variables || serviceName.test(name)) continue
-    const near = nearest(name, Object.keys(variables))
-    if (near !== undefined) problems.push(`${name} is not known; is ${near} meant?`)
-    else warnings.push(`${name} is not known to this release and is ignored`)
-  }
-  const urls = ['DATABASE_URL', 'DATABASE_URL_FILE']
-  if (!names.some((name) => urls.includes(name))) {
-    const near = names.find((name) => nearest(name, urls) !== undefined)
-    if (near !== undefined) problems.push(`${near} is set; is ${nearest(near, urls)} meant?`)
-  }
-  return { problems, warnings }
 }

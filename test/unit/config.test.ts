@@ -41,6 +41,7 @@ test('nothing but an address is needed', () => {
     phase: undefined,
     pooler: 'refuse',
     maxFileBytes: 2 ** 30,
+    gateWaitMs: 540_000,
     status: undefined,
     statusRequired: false,
     cluster: { kubeconfig: undefined, isInside: false, home: undefined },
@@ -68,6 +69,7 @@ test('each variable reaches its own setting', () => {
     LOCKSTEP_PHASE: 'before-rollout',
     LOCKSTEP_POOLER: 'session',
     LOCKSTEP_MAX_FILE_SIZE: '6KiB',
+    LOCKSTEP_GATE_WAIT: '6s',
     LOCKSTEP_STATUS: 'configmap/crm',
     LOCKSTEP_STATUS_REQUIRED: 'true',
     KUBECONFIG: '/k',
@@ -92,6 +94,7 @@ test('each variable reaches its own setting', () => {
     phase: 'before-rollout',
     pooler: 'session',
     maxFileBytes: 6 * 1024,
+    gateWaitMs: 6_000,
     status: { kind: 'configmap', namespace: undefined, name: 'crm' },
     statusRequired: true,
     cluster: { kubeconfig: '/k', isInside: true, home: '/h' },
@@ -324,9 +327,7 @@ test('a status that is required must have a place', () => {
 })
 
 test('names of later releases only warn, since a chart may be newer than the image', () => {
-  const later = ['GUARD_TABLES', 'GUARD_COUNT_BUDGET', 'GATE_WAIT'].map(
-    (name) => `LOCKSTEP_${name}`,
-  )
+  const later = ['GUARD_TABLES', 'GUARD_COUNT_BUDGET'].map((name) => `LOCKSTEP_${name}`)
   const env = Object.fromEntries(later.map((name) => [name, canary]))
   assert.deepEqual(
     read(env).warnings,
