@@ -1,12 +1,13 @@
 import { cleanEnv, EnvError, makeExactValidator } from 'envalid'
 import { readDuration } from './files/duration.ts'
 import { failureOfAll } from './failure.ts'
+import { readTablePattern, splitList, type TablePattern } from './files/table-name.ts'
 import type { ClusterAccess } from './kubernetes/status-map.ts'
-import { nearest } from './nearest.ts'
 import { phases, type Phase } from './phases.ts'
 import { readAddress, type Address } from './postgres/address.ts'
 import type { Pooler } from './postgres/pooler.ts'
 import { readStatusTarget, type StatusTarget } from './status-target.ts'
+import { judgeNames } from './variable-names.ts'
 
 /** All that a run is told from outside, checked. Durations are in milliseconds. */
 export interface Config {
@@ -27,6 +28,9 @@ export interface Config {
   readonly phase: Phase | undefined
   readonly pooler: Pooler
   readonly maxFileBytes: number
+  readonly guardTables: readonly TablePattern[]
+  /** For counting before and after the run, each. */
+  readonly guardCountBudgetMs: number
   /** Where to publish; undefined for nowhere. */
   readonly status: StatusTarget | undefined
   /** What leads to the API server of a cluster. */
@@ -68,6 +72,15 @@ const schemaName = makeExactValidator<string>((input) => {
   throw new EnvError(
     'is not the name of a schema for the ledger: at most 63 bytes, no $, not public, not pg_...',
   )
+})
+
+const tableList = makeExactValidator<readonly TablePattern[]>((input) => {
+  const read = splitList(input)
+    .filter((item) => item !== '')
+    .map(readTablePattern)
+  const known = read.filter((table) => table !== undefined)
+  if (known.length === read.length) return known
+  throw new EnvError('is not a list of tables such as leads, crm.faqs, "Quoted", crm.* or *')
 })
 
 const statusTarget = makeExactValidator<StatusTarget | 'none'>((input) => {
@@ -126,6 +139,12 @@ export const variables = {
     'true',
   )({ desc: '`true`: a run that cannot publish has failed (75)' }),
   LOCKSTEP_MAX_FILE_SIZE: size({ desc: 'larger files are refused' }),
+  LOCKSTEP_GUARD_TABLES: tableList({
+    desc: 'tables whose rows are guarded: `leads,crm.faqs`, `crm.*`, `*`',
+  }),
+  LOCKSTEP_GUARD_COUNT_BUDGET: duration({
+    desc: 'for counting their rows, before and after the run; beyond it estimates are told',
+  }),
   LOCKSTEP_LOG_FORMAT: oneOf(
     'auto',
     'json',
@@ -167,6 +186,8 @@ export const defaults: Readonly<Record<VariableName, string>> = {
   LOCKSTEP_STATUS: 'none',
   LOCKSTEP_STATUS_REQUIRED: 'false',
   LOCKSTEP_MAX_FILE_SIZE: '1GiB',
+  LOCKSTEP_GUARD_TABLES: '',
+  LOCKSTEP_GUARD_COUNT_BUDGET: '2s',
   LOCKSTEP_LOG_FORMAT: 'auto',
   LOCKSTEP_LOG_LEVEL: 'info',
   MIGRATION_MODE: '1',
@@ -197,7 +218,7 @@ export function readConfig(environment: Env): Config {
   })
   if (env['LOCKSTEP_STATUS_REQUIRED'] === 'true' && (env['LOCKSTEP_STATUS'] ?? 'none') === 'none')
     problems.push('LOCKSTEP_STATUS_REQUIRED is true, and LOCKSTEP_STATUS names no place')
-  const names = judgeNames(Object.keys(env))
+  const names = judgeNames(Object.keys(env), Object.keys(variables))
   problems.push(...names.problems)
   if (problems.length > 0) {
     throw failureOfAll('CONFIG_INVALID', problems, [
@@ -222,6 +243,8 @@ export function readConfig(environment: Env): Config {
     phase: values.LOCKSTEP_PHASE === 'none' ? undefined : values.LOCKSTEP_PHASE,
     pooler: values.LOCKSTEP_POOLER,
     maxFileBytes: values.LOCKSTEP_MAX_FILE_SIZE,
+    guardTables: values.LOCKSTEP_GUARD_TABLES,
+    guardCountBudgetMs: values.LOCKSTEP_GUARD_COUNT_BUDGET,
     status: values.LOCKSTEP_STATUS === 'none' ? undefined : values.LOCKSTEP_STATUS,
     cluster: {
       kubeconfig: env['KUBECONFIG'],
@@ -269,28 +292,4 @@ function withoutEmpty(environment: Env): Record<string, string> {
   return Object.fromEntries(
     entries.filter((entry): entry is [string, string] => (entry[1] ?? '') !== ''),
   )
-}
-
-/**
- * An unknown `LOCKSTEP_*` name near a known one is a typing mistake, which must not pass silently.
- * Others only warn, since a chart may be newer than the image; what Kubernetes sets for a Service
- * called `lockstep-...` says nothing.
- */
-function judgeNames(names: readonly string[]): { problems: string[]; warnings: string[] } {
-  const problems: string[] = []
-  const warnings: string[] = []
-  const serviceName =
-    /^LOCKSTEP_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_.*)?)$/
-  for (const name of names) {
-    if (!name.startsWith('LOCKSTEP_') || name in variables || serviceName.test(name)) continue
-    const near = nearest(name, Object.keys(variables))
-    if (near !== undefined) problems.push(`${name} is not known; is ${near} meant?`)
-    else warnings.push(`${name} is not known to this release and is ignored`)
-  }
-  const urls = ['DATABASE_URL', 'DATABASE_URL_FILE']
-  if (!names.some((name) => urls.includes(name))) {
-    const near = names.find((name) => nearest(name, urls) !== undefined)
-    if (near !== undefined) problems.push(`${near} is set; is ${nearest(near, urls)} meant?`)
-  }
-  return { problems, warnings }
 }

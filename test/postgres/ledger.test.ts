@@ -63,6 +63,7 @@ test('the tables and columns of the ledger are those that are written down', asy
       'step.meaning text not null',
       'step.state text not null',
       'step.before jsonb',
+      'step.did jsonb',
     ],
   )
   const rows =

@@ -23,11 +23,16 @@ async function applied(db: Database, schema = 'lockstep'): Promise<string[]> {
 for (const form of ['source', 'bundle'] as const satisfies ProgramForm[]) {
   test(`${form}: an empty database is built with a line for every step, and then there is nothing to do`, async () => {
     await using db = await freshDatabase()
-    const ask = { form, cwd: tmpdir(), env: { DATABASE_URL: db.url, LOCKSTEP_DIR: example } }
+    const env = {
+      DATABASE_URL: db.url,
+      LOCKSTEP_DIR: example,
+      LOCKSTEP_GUARD_TABLES: 'leads,faqs',
+    }
+    const ask = { form, cwd: tmpdir(), env }
     const first = await runProgram(ask)
     assertSucceeded(first)
-    const checkpoints = first.stdout.split('\n').map((line) => line.split(' ')[0])
-    const steps = 'start files database found lock plan'.split(' ')
+    const checkpoints = first.stdout.split(/\n(?! )/).map((line) => line.split(' ')[0])
+    const steps = 'start files database found lock plan guard'.split(' ')
     const files = Array.from({ length: 7 }, () => 'applied')
     assert.deepEqual(checkpoints, [...steps, ...files, 'verified', 'done', ''])
     assert.match(first.stdout, /^found +no tables: an empty database$/m)
