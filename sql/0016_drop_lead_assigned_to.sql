@@ -1,3 +1,4 @@
+-- lockstep: allow drop-column on leads
 -- The end of what 0005 and 0009 began. It may run once no running release
 -- mentions assigned_to; until then it would break them, and it cannot be undone.
 

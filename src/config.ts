@@ -1,6 +1,8 @@
 import { cleanEnv, EnvError, makeExactValidator } from 'envalid'
 import { readDuration } from './files/duration.ts'
 import { failureOfAll } from './failure.ts'
+import { readTablePattern, splitList, type TablePattern } from './files/table-name.ts'
+import { cutWaits } from './cut-waits.ts'
 import type { ClusterAccess } from './kubernetes/status-map.ts'
 import { phases, type Phase } from './phases.ts'
 import { readAddress, type Address } from './postgres/address.ts'
@@ -29,6 +31,9 @@ export interface Config {
   readonly maxFileBytes: number
   /** How long `lockstep wait` waits. */
   readonly gateWaitMs: number
+  readonly guardTables: readonly TablePattern[]
+  /** For counting before and after the run, each. */
+  readonly guardCountBudgetMs: number
   /** Where to publish; undefined for nowhere. */
   readonly status: StatusTarget | undefined
   /** What leads to the API server of a cluster. */
@@ -70,6 +75,15 @@ const schemaName = makeExactValidator<string>((input) => {
   throw new EnvError(
     'is not the name of a schema for the ledger: at most 63 bytes, no $, not public, not pg_...',
   )
+})
+
+const tableList = makeExactValidator<readonly TablePattern[]>((input) => {
+  const read = splitList(input)
+    .filter((item) => item !== '')
+    .map(readTablePattern)
+  const known = read.filter((table) => table !== undefined)
+  if (known.length === read.length) return known
+  throw new EnvError('is not a list of tables such as leads, crm.faqs, "Quoted", crm.* or *')
 })
 
 const statusTarget = makeExactValidator<StatusTarget | 'none'>((input) => {
@@ -129,6 +143,12 @@ export const variables = {
   )({ desc: '`true`: a run that cannot publish has failed (75)' }),
   LOCKSTEP_GATE_WAIT: duration({ desc: 'how long `lockstep wait` waits for the schema' }),
   LOCKSTEP_MAX_FILE_SIZE: size({ desc: 'larger files are refused' }),
+  LOCKSTEP_GUARD_TABLES: tableList({
+    desc: 'tables whose rows are guarded: `leads,crm.faqs`, `crm.*`, `*`',
+  }),
+  LOCKSTEP_GUARD_COUNT_BUDGET: duration({
+    desc: 'for counting their rows, before and after the run; beyond it estimates are told',
+  }),
   LOCKSTEP_LOG_FORMAT: oneOf(
     'auto',
     'json',
@@ -171,6 +191,8 @@ export const defaults: Readonly<Record<VariableName, string>> = {
   LOCKSTEP_STATUS_REQUIRED: 'false',
   LOCKSTEP_GATE_WAIT: '9m',
   LOCKSTEP_MAX_FILE_SIZE: '1GiB',
+  LOCKSTEP_GUARD_TABLES: '',
+  LOCKSTEP_GUARD_COUNT_BUDGET: '2s',
   LOCKSTEP_LOG_FORMAT: 'auto',
   LOCKSTEP_LOG_LEVEL: 'info',
   MIGRATION_MODE: '1',
@@ -229,6 +251,8 @@ export function readConfig(environment: Env, hasAddress = true): Config {
     pooler: values.LOCKSTEP_POOLER,
     maxFileBytes: values.LOCKSTEP_MAX_FILE_SIZE,
     gateWaitMs: values.LOCKSTEP_GATE_WAIT,
+    guardTables: values.LOCKSTEP_GUARD_TABLES,
+    guardCountBudgetMs: values.LOCKSTEP_GUARD_COUNT_BUDGET,
     status: values.LOCKSTEP_STATUS === 'none' ? undefined : values.LOCKSTEP_STATUS,
     cluster: {
       kubeconfig: env['KUBECONFIG'],
@@ -239,24 +263,6 @@ export function readConfig(environment: Env, hasAddress = true): Config {
     warnings: [...read.warnings, ...names.warnings, ...cutWaits(env, values)],
   }
 }
-
-/** Waits that were asked for, and that the deadline cuts. */
-function cutWaits(
-  env: Env,
-  values: Readonly<Record<(typeof waits)[number] | 'LOCKSTEP_DEADLINE', number>>,
-): string[] {
-  const deadlineMs = values.LOCKSTEP_DEADLINE
-  return waits
-    .filter((name) => env[name] !== undefined && deadlineMs > 0 && values[name] > deadlineMs)
-    .map((name) => `${name} is longer than LOCKSTEP_DEADLINE, which cuts it`)
-}
-
-const waits = [
-  'LOCKSTEP_CONNECT_WAIT',
-  'LOCKSTEP_RUNNER_WAIT',
-  'LOCKSTEP_RETRY_WAIT',
-  'LOCKSTEP_GATE_WAIT',
-] as const
 
 const noAddress = { addresses: [], problems: [], warnings: [] }
 

@@ -193,6 +193,11 @@ export const failures = {
     means: 'a statement that commits by itself was broken off: nobody can tell how far it came',
     todo: 'look what it has done, and tell the ledger; docs/no-transaction.md says how',
   },
+  GUARD_VIOLATED: {
+    exit: 1,
+    means: 'a file would lose rows of a guarded table, or the table itself, and is not allowed to',
+    todo: 'change the file, or allow it by name: -- lockstep: allow delete <= 37 on leads',
+  },
   COPY_REFUSED: {
     exit: 1,
     means: 'a file copies from or to the client, which has no data to give or take',

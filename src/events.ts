@@ -59,13 +59,74 @@ export type Event =
       kind: string | undefined
       durationMs: number
     }
-  | { checkpoint: 'applied'; file: string; durationMs: number; covers: number; warnings: number }
+  | {
+      checkpoint: 'guard'
+      tables: readonly GuardedTable[]
+      /** Names that no table has yet. */
+      missing: readonly string[]
+    }
+  | {
+      checkpoint: 'applied'
+      file: string
+      durationMs: number
+      covers: number
+      warnings: number
+      effects: Effects
+      allowed: readonly AllowedLoss[]
+    }
   | { checkpoint: 'note'; text: string }
   | { checkpoint: 'warning'; text: string }
-  | { checkpoint: 'verified'; head: string; files: number }
+  | { checkpoint: 'verified'; head: string; files: number; guarded: readonly GuardedTable[] }
   | { checkpoint: 'published'; target: string; state: string; version: string }
   | { checkpoint: 'failed'; failure: Failure }
   | { checkpoint: 'done'; outcome: Outcome; durationMs: number }
+
+/** What a file did, as the transaction itself saw it before its COMMIT. */
+export interface Effects {
+  /** The most important first. */
+  readonly tables: readonly TableEffect[]
+  /** How many more there are. */
+  readonly moreTables?: number
+  readonly indexes: readonly { readonly index: string; readonly change: Change }[]
+  readonly moreIndexes?: number
+  /** From BEGIN to just before COMMIT. */
+  readonly transactionMs: number
+}
+
+type Change = 'created' | 'dropped' | 'rewritten' | 'truncated'
+
+/** What there is none of is left out. Counters count what a savepoint rolled back, too. */
+export interface TableEffect {
+  /** `crm.leads`, quoted where it must be. */
+  readonly table: string
+  readonly change?: Change
+  /** The strongest lock, of those that keep others from something. */
+  readonly lock?: string
+  readonly inserted?: number
+  readonly updated?: number
+  readonly deleted?: number
+  /** OID of the guarded table that it is, or is a part of. */
+  readonly root?: number
+}
+
+/** What a file did to a guarded table because it is allowed to. */
+export interface AllowedLoss {
+  readonly table: string
+  readonly what: string
+  readonly rows?: number
+}
+
+/** A name of LOCKSTEP_GUARD_TABLES and what stands behind it. */
+export interface GuardedTable {
+  readonly table: string
+  /** Undefined where it cannot be counted. */
+  readonly rows: number | undefined
+  readonly isEstimate: boolean
+  /** Behind the run: what stood there before it, and what its files did. */
+  readonly before?: number | undefined
+  readonly inserted?: number
+  readonly deleted?: number
+}
 
 /** Of `pg_stat_progress_*`. PostgreSQL manual, 27.4. */
 export interface Progress {

@@ -2,6 +2,7 @@ import type { Config } from './config.ts'
 import { decide, type Plan } from './decide.ts'
 import { asFailure, Failure } from './failure.ts'
 import type { Outcome, Tell } from './events.ts'
+import { Guarded } from './guarded.ts'
 import { judge } from './judge.ts'
 import { readLargeFiles } from './large-files.ts'
 import { Losses } from './losses.ts'
@@ -9,6 +10,7 @@ import { nothingFound, type Found } from './objections.ts'
 import { openFolder } from './open-folder.ts'
 import { Patience } from './patience.ts'
 import { pause } from './pause.ts'
+import { giveUp } from './postgres/apply.ts'
 import { applyInOrder, refuseWithoutLock } from './postgres/in-order.ts'
 import { applicationName, Connecting, type Connected } from './postgres/connect.ts'
 import type { Terms, Work } from './postgres/envelope.ts'
@@ -66,6 +68,7 @@ export async function migrate(
     stop,
     losses,
     patience: new Patience(config.retryWaitMs, tell),
+    guarded: new Guarded(config, tell),
     arrivedMs: performance.now(),
     wait: newWait(),
     told: [],
@@ -170,6 +173,7 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
     await recordStart(session, config.schema, run, set, config.phase)
     if (decision.mustFlush) await flushLedger(session, config.schema)
     await amendLedger(session, config.schema, terms.lockKey, decision)
+    await trip.guarded.before(session)
     await applyPlan(trip, session, works, terms)
     const after = (await look(session, config.schema)).ledger
     // This run is the success, once it is verified.
@@ -191,8 +195,7 @@ async function prepare({ config, run, tell }: Trip, session: Session): Promise<T
   } else {
     await session.execute(sessionSettings(serverMajor(session)))
   }
-  const mayCommitItself = true
-  return { ...config, lockKey: lockKey(config.schema), run: run.id, application, mayCommitItself }
+  return { ...config, lockKey: lockKey(config.schema), run: run.id, application }
 }
 
 /** Applies works in order; one that met a lock or a deadlock is tried again, and with it all behind it. */
@@ -207,32 +210,32 @@ async function applyPlan(
   losses.begin(works[0]?.file ?? '')
   const watched = config.pooler === 'allow' ? holderPid(terms.lockKey) : session.backend
   await using watch = new Watch(session, watched, `lockstep/${run.id}/watch`, config, tell)
-  const begins = ({ file }: Work): void => {
+  const begins = ({ file }: Work, isExact: boolean): void => {
+    if (isExact) {
+      const text = `${file} may lose rows of a guarded table: it is rolled back and run once more, to tell exactly`
+      tell({ checkpoint: 'note', text })
+    }
     trip.begun = file
     watch.begins(file)
     publishing?.begins()
   }
   for (let left = works; left.length > 0;) {
     try {
-      for await (const { work, durationMs, warnings } of applyInOrder(
-        session,
-        left,
-        terms,
-        begins,
-        tell,
-      )) {
+      for await (const applied of applyInOrder(session, left, terms, begins, tell)) {
+        const { work, durationMs, warnings, report } = applied
         left = left.slice(1)
         told.push(work.file)
         publishing?.applied(work)
         const covers = work.how === 'baseline' ? work.earns.length : 0
-        tell({ checkpoint: 'applied', file: work.file, durationMs, covers, warnings })
+        tell({ checkpoint: 'applied', file: work.file, durationMs, covers, warnings, ...report })
+        trip.guarded.applied(work.file, report.effects)
       }
     } catch (error) {
       watch.rests()
       const failure = asFailure(error)
       if (failure.code === 'CONNECTION_LOST') losses.inFile(failure, trip.begun)
       if (failure.code !== 'LOCK_TIMEOUT') throw failure
-      await session.execute('rollback')
+      await giveUp(session)
       const pauseMs = patience.pauseMs(left[0]?.file ?? '', failure, watch.blockers)
       // From here on no file is under way: a loss is not the fault of one, a deadline cuts none.
       trip.begun = undefined

@@ -1,9 +1,10 @@
 import type { Decision } from './decide.ts'
 import { failures, type FailureCode } from './errors.ts'
-import type { Blocker } from './events.ts'
+import type { AllowedLoss, Blocker, Effects } from './events.ts'
 import type { Folder } from './files/folder.ts'
 import { isSame, knownEntries, matchRows } from './matching.ts'
 import type { Activity } from './postgres/activity.ts'
+import type { Report } from './postgres/effects.ts'
 import type { InvalidIndex } from './postgres/indexes.ts'
 import type { LedgerEntry } from './postgres/ledger.ts'
 import { identifier, literal } from './postgres/quote.ts'
@@ -22,6 +23,8 @@ export interface StatusDocument {
   readonly notes: readonly string[]
   readonly files: readonly FileStatus[]
   readonly hidden: readonly Hidden[]
+  /** Names of LOCKSTEP_GUARD_TABLES that guard nothing, in words. */
+  readonly unguarded: readonly string[]
   readonly invalidIndexes: readonly InvalidIndex[]
   readonly halfDone: readonly HalfDone[]
   readonly lastFailedRun: RunStatus | undefined
@@ -44,6 +47,10 @@ export interface FileStatus {
   readonly appliedAt: string | undefined
   /** The name under which it was applied, where that is another. */
   readonly appliedAs: string | undefined
+  /** What it did; of a baseline with its last file. */
+  readonly effects: Effects | undefined
+  /** What it did to guarded tables because it may. */
+  readonly allowed: readonly AllowedLoss[] | undefined
 }
 
 /** What this role may not see, and what its owner can do about it. */
@@ -119,6 +126,9 @@ export interface Facts {
   readonly holder: Activity | undefined
   /** A living holder of the lock is never idle for longer. */
   readonly longestIdleMs: number
+  /** What rows of the ledger tell of their files, by name. */
+  readonly reports: ReadonlyMap<string, Report>
+  readonly unguarded: readonly string[]
 }
 
 export function documentOf(facts: Facts): StatusDocument {
@@ -130,8 +140,9 @@ export function documentOf(facts: Facts): StatusDocument {
     state: decision.kind,
     failure: decision.kind === 'refused' ? failureOf(decision.failure) : undefined,
     notes: decision.kind === 'refused' ? [] : decision.notes,
-    files: filesOf(facts.folder, facts.rows),
+    files: filesOf(facts),
     hidden,
+    unguarded: facts.unguarded,
     invalidIndexes: facts.invalidIndexes,
     halfDone: halfDoneOf(facts),
     lastFailedRun: lastFailed && runOf(lastFailed, facts),
@@ -144,7 +155,7 @@ function failureOf({ code, message, more }: FailureStatus): FailureStatus {
   return { code, message, more }
 }
 
-function filesOf(folder: Folder, rows: readonly LedgerEntry[]): FileStatus[] {
+function filesOf({ folder, rows, reports }: Facts): FileStatus[] {
   const matched = matchRows(knownEntries(folder, rows), rows)
   const entries = new Map<number, LedgerEntry>(rows.map((row) => [row.id, row]))
   const ours = folder.files.map((file): FileStatus => {
@@ -152,27 +163,36 @@ function filesOf(folder: Folder, rows: readonly LedgerEntry[]): FileStatus[] {
     if (entry === undefined) return pending(file.file)
     const state = isSame(file, entry) ? 'applied' : 'changed'
     return {
-      ...applied(entry, state),
+      ...applied(entry, state, reports.get(entry.name)),
       file: file.file,
       appliedAs: entry.name === file.file ? undefined : entry.name,
     }
   })
   const used = new Set([...matched.values()].map(({ id }) => id))
-  const others = rows.filter(({ id }) => !used.has(id)).map((row) => applied(row, 'not-in-folder'))
+  const others = rows
+    .filter(({ id }) => !used.has(id))
+    .map((row) => applied(row, 'not-in-folder', reports.get(row.name)))
   return [...ours, ...others]
 }
 
 function pending(file: string): FileStatus {
-  return { file, state: 'pending', how: undefined, appliedAt: undefined, appliedAs: undefined }
+  const nothing = { how: undefined, appliedAt: undefined, appliedAs: undefined }
+  return { file, state: 'pending', ...nothing, effects: undefined, allowed: undefined }
 }
 
-function applied(row: LedgerEntry, state: FileStatus['state']): FileStatus {
+function applied(
+  row: LedgerEntry,
+  state: FileStatus['state'],
+  report: Report | undefined,
+): FileStatus {
   return {
     file: row.name,
     state,
     how: row.how,
     appliedAt: isoTime(row.finishedAt),
     appliedAs: undefined,
+    effects: report?.effects,
+    allowed: report?.allowed,
   }
 }
 

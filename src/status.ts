@@ -1,12 +1,15 @@
 import type { Config } from './config.ts'
 import type { Tell } from './events.ts'
 import { readFolder } from './files/folder.ts'
+import { missingNames } from './guarded.ts'
 import { judge } from './judge.ts'
 import { nothingFound } from './objections.ts'
 import type { Activity } from './postgres/activity.ts'
 import { readLargeFiles } from './large-files.ts'
 import { describeAddress } from './postgres/address.ts'
+import { resolve } from './postgres/census.ts'
 import { Connecting } from './postgres/connect.ts'
+import { readReports } from './postgres/effects.ts'
 import { findObjects } from './postgres/found.ts'
 import { invalidIndexes } from './postgres/indexes.ts'
 import { lockKey } from './postgres/lock.ts'
@@ -51,6 +54,13 @@ export async function status(
   const halfDone = isLedger
     ? await tryTo('half-done files', `${own}.step`, [], () => readHalfDone(session, schema))
     : []
+  const reports = isLedger
+    ? await tryTo('the effects', `${own}.ledger`, new Map(), () => readReports(session, schema))
+    : new Map()
+  const unguarded = await tryTo('guarded tables', 'pg_catalog.pg_class', [], async () => {
+    if (config.guardTables.length === 0) return []
+    return await missingNames(session, await resolve(session, config.guardTables, schema))
+  })
   const connected = await tryTo('sessions', 'pg_catalog.pg_stat_activity', undefined, () =>
     connectedRuns(session),
   )
@@ -81,6 +91,8 @@ export async function status(
     connected,
     holder,
     longestIdleMs,
+    reports,
+    unguarded,
   })
 }
 

@@ -3,6 +3,7 @@ import type { UpToDate } from './decide.ts'
 import { asFailure, Failure } from './failure.ts'
 import type { Outcome, Tell } from './events.ts'
 import type { Folder } from './files/folder.ts'
+import type { Guarded } from './guarded.ts'
 import type { Losses } from './losses.ts'
 import type { Patience } from './patience.ts'
 import type { Publishing } from './publishing.ts'
@@ -21,6 +22,7 @@ export interface Trip {
   readonly stop: AbortSignal
   readonly losses: Losses
   readonly patience: Patience
+  readonly guarded: Guarded
   /** When the run began: what fails later has failed meanwhile. */
   readonly arrivedMs: number
   /** For the lock. */
@@ -62,7 +64,8 @@ export async function finish(
     tell({ checkpoint: 'note', text })
   }
   await recordEnd(session, config.schema, run, success)
-  tell({ checkpoint: 'verified', head: due.at(-1)?.file ?? '', files: due.length })
+  const guarded = await trip.guarded.after(session)
+  tell({ checkpoint: 'verified', head: due.at(-1)?.file ?? '', files: due.length, guarded })
   const failure = await trip.publishing?.ends(session, rows)
   if (failure !== undefined) return { kind: 'failed', failure }
   if (ours.length === 0) return nothing

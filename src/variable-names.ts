@@ -1,9 +1,5 @@
 import { nearest } from './nearest.ts'
 
-/** Of Services called `lockstep-...`. */
-const serviceName =
-  /^LOCKSTEP_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_.*)?)$/
-
 /**
  * An unknown `LOCKSTEP_*` name near a known one is a typing mistake, which must not pass silently.
  * Others only warn, since a chart may be newer than the image; what Kubernetes sets for a Service
@@ -15,6 +11,8 @@ export function judgeNames(
 ): { problems: string[]; warnings: string[] } {
   const problems: string[] = []
   const warnings: string[] = []
+  const serviceName =
+    /^LOCKSTEP_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_.*)?)$/
   for (const name of names) {
     if (!name.startsWith('LOCKSTEP_') || known.includes(name) || serviceName.test(name)) continue
     const near = nearest(name, known)

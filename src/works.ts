@@ -34,9 +34,9 @@ export function worksOf(plan: Plan, major = Infinity): PlannedWork[] {
     const { findings, modes, notes, onlyRows, blanked } = scriptOf(whole, directives)
     const text = without(whole, [...unknown, ...blanked])
     const problems = findings.filter(isError).map((finding) => saidOf(file, finding))
-    const { lockTimeoutMs = onlyRows ? 0 : undefined, statementTimeoutMs } = directives
-    const timeouts = { lockTimeoutMs, statementTimeoutMs }
-    works.push({ file, text, modes, ...timeouts, earns, how, head, over, notes, problems })
+    const { lockTimeoutMs = onlyRows ? 0 : undefined, statementTimeoutMs, allowances } = directives
+    const terms = { lockTimeoutMs, statementTimeoutMs, allowances }
+    works.push({ file, text, modes, ...terms, earns, how, head, over, notes, problems })
     head += earns.length
   }
   if (baseline !== undefined) {

@@ -1,7 +1,7 @@
 import { readTableName, type TableName } from './table-name.ts'
 
 /** What a file may be allowed to do to a guarded table, in the words of `-- lockstep: allow`. */
-const allowanceWords = [
+export const allowanceWords = [
   'delete',
   'truncate',
   'drop',
@@ -12,7 +12,7 @@ const allowanceWords = [
   'unlogged',
 ] as const
 
-type AllowanceWord = (typeof allowanceWords)[number]
+export type AllowanceWord = (typeof allowanceWords)[number]
 
 /** `-- lockstep: allow delete, truncate <= 40 on crm.leads` */
 export interface Allowance {

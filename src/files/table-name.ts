@@ -6,7 +6,7 @@ export interface TableName {
 }
 
 /** A table, or all tables of a schema (`crm.*`), or all there are (`*`). */
-interface TablePattern extends TableName {
+export interface TablePattern extends TableName {
   /** Then the name is `*`; a quoted `"*"` is a table. */
   readonly isAll: boolean
 }
@@ -17,7 +17,7 @@ const pattern = new RegExp(String.raw`^(?:(${part})\s*\.\s*)?(${part}|\*)$`, 'u'
 const longestBytes = 63
 
 /** Undefined where it is neither. */
-function readTablePattern(text: string): TablePattern | undefined {
+export function readTablePattern(text: string): TablePattern | undefined {
   const [, schema, name] = pattern.exec(text.trim()) ?? []
   if (name === undefined) return undefined
   const read = {
@@ -34,6 +34,20 @@ export function readTableName(text: string): TableName | undefined {
   return read === undefined || read.isAll ? undefined : { schema: read.schema, name: read.name }
 }
 
+/** Parts of a list, at the commas outside of quotes. */
+export function splitList(text: string): string[] {
+  return text.match(/(?:"(?:[^"]|"")*"|[^,])+/g)?.map((item) => item.trim()) ?? []
+}
+
+/** The same name for SQL: quoted, so that nothing folds it again. */
+export function sqlName({ schema, name }: TableName): string {
+  return [...(schema === undefined ? [] : [schema]), name].map(quoted).join('.')
+}
+
 function folded(word: string): string {
   return word.startsWith('"') ? word.slice(1, -1).replaceAll('""', '"') : word.toLowerCase()
+}
+
+function quoted(word: string): string {
+  return `"${word.replaceAll('"', '""')}"`
 }

@@ -1,14 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Failure } from '../failure.ts'
-import { codePoints, placeBehind, placeOfByte, placeOfCodePoint } from '../files/bytes.ts'
 import { sizeOf } from '../files/text.ts'
 import { borrow } from './borrowed.ts'
-import { envelope, labelOf, type Terms, type Work } from './envelope.ts'
-import type { Answer } from './frames.ts'
-import { ledgerStates } from './ledger-format.ts'
+import { readReport, type Report } from './effects.ts'
+import { envelope, labelOf, toldColumn, type Terms, type Work } from './envelope.ts'
+import { explain } from './explain.ts'
+import { ledgerStates } from './ledger-states.ts'
 import { sendInPieces, type Part } from './pieces.ts'
 import { ServerError } from './server-error.ts'
-import type { Session } from './session.ts'
+import type { Session, Told } from './session.ts'
 import { serverMajor } from './settings.ts'
+import { Suspicion, unreadable } from './verdict.ts'
 
 export interface Applied {
   readonly work: Work
@@ -16,6 +18,7 @@ export interface Applied {
   readonly durationMs: number
   /** Warnings of the server, which may hold values and are only counted. */
   readonly warnings: number
+  readonly report: Report
 }
 
 /**
@@ -32,23 +35,26 @@ const window = { messages: 64, messagesIfShared: 1, characters: 2 ** 20 }
  * nothing of the message ran (a syntax error, a cancel at BEGIN), the next one begins and is refused
  * by the chain of the ledger, since the row before its own is not there.
  *
- * @param begins - told which work the server has come to
+ * A file that seems to lose rows is rolled back and run once more in exact mode, which alone decides.
+ *
+ * @param begins - told which work the server has come to, and whether in exact mode
  * @throws {Failure} of the first that failed, when all behind it have been refused: SQL_FAILED with
- *   the place, TRANSACTION_ENDED, LOCK_TIMEOUT, LEDGER_MOVED, LEDGER_DAMAGED, COPY_REFUSED,
+ *   the place, GUARD_VIOLATED, TRANSACTION_ENDED, LOCK_TIMEOUT, LEDGER_MOVED, LEDGER_DAMAGED, COPY_REFUSED,
  *   CONNECTION_LOST
  */
 export async function* applyAll(
   on: Session,
   works: readonly Work[],
   terms: Terms,
-  begins: (work: Work) => void,
+  begins: (work: Work, isExact: boolean) => void,
 ): AsyncGenerator<Applied> {
-  const flights: { readonly landed: Promise<number>; readonly characters: number }[] = []
+  const flights: { readonly landed: Promise<Landed>; readonly characters: number }[] = []
   const most = terms.pooler === 'allow' ? window.messagesIfShared : window.messages
   let inFlight = 0
   let sent = 0
+  let suspicion: Suspicion | undefined
   const send = (work: Work): void => {
-    const landed = apply(on, work, terms)
+    const landed = apply(on, work, terms, suspicion)
     landed.catch(ignore)
     // A large one counts for more than the window: it goes alone.
     const characters = sizeOf(work.text)
@@ -58,156 +64,131 @@ export async function* applyAll(
   }
   const fits = (work: Work): boolean =>
     flights.length === 0 ||
-    (flights.length < most && inFlight + sizeOf(work.text) <= window.characters)
+    // What is run exactly takes long: nothing waits behind it.
+    (suspicion === undefined &&
+      flights.length < most &&
+      inFlight + sizeOf(work.text) <= window.characters)
 
   try {
-    for (const work of works) {
+    for (let at = 0, tries = 0; at < works.length;) {
       for (let next = works[sent]; next !== undefined && fits(next); next = works[sent]) send(next)
-      begins(work)
+      const [work] = works.slice(at, at + 1)
+      const [flight] = flights
+      if (work === undefined || flight === undefined) return
+      begins(work, suspicion !== undefined)
       const begunMs = performance.now()
-      const flight = flights[0]
-      const warnings = (await flight?.landed) ?? 0
-      flights.shift()
-      inFlight -= flight?.characters ?? 0
-      yield { work, durationMs: performance.now() - begunMs, warnings }
+      try {
+        const landed = await flight.landed
+        flights.shift()
+        inFlight -= flight.characters
+        at += 1
+        tries = 0
+        suspicion = undefined
+        yield { work, durationMs: performance.now() - begunMs, ...landed }
+      } catch (error) {
+        if (!(error instanceof Suspicion) || tries === mostExactTries) throw error
+        await Promise.allSettled(flights.map(({ landed }) => landed))
+        flights.length = 0
+        inFlight = 0
+        sent = at
+        tries += 1
+        suspicion = error.joined(suspicion)
+        await giveUp(on)
+      }
     }
   } finally {
     await Promise.allSettled(flights.map(({ landed }) => landed))
   }
 }
 
+/** A file that does something else each time may raise other suspicions; not for ever. */
+const mostExactTries = 3
+
+/**
+ * Ends a transaction that has failed, and lets the server send the figures of what it has rolled
+ * back: else they would be among those of the next.
+ */
+export async function giveUp(on: Session): Promise<void> {
+  await on.execute('rollback')
+  if (serverMajor(on) >= 15) {
+    await on.execute('select pg_catalog.pg_stat_force_next_flush()')
+  } else {
+    await sleep(oldServersSendAfterMs)
+    await on.execute('select 1')
+  }
+}
+
+/** PostgreSQL 14 sends figures at the end of a message, if it has not within half a second. */
+const oldServersSendAfterMs = 600
+
+/** What has come of a transaction. */
+export type Landed = Pick<Applied, 'warnings' | 'report'>
+
+/**
+ * Applies a single work with nothing else in flight; in exact mode where it seems to lose rows.
+ *
+ * @param passes - errors that the caller knows what to do with
+ */
+export async function applyOne(
+  on: Session,
+  work: Work,
+  terms: Terms,
+  begins: (work: Work, isExact: boolean) => void,
+  passes: Passes = () => false,
+): Promise<Landed> {
+  let suspicion: Suspicion | undefined
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await apply(on, work, terms, suspicion, passes)
+    } catch (error) {
+      if (!(error instanceof Suspicion) || tries === mostExactTries) throw error
+      suspicion = error.joined(suspicion)
+      await giveUp(on)
+      begins(work, true)
+    }
+  }
+}
+
+type Passes = (error: ServerError) => boolean
+
 /**
  * Runs a text and writes its ledger rows in one transaction, which is one message: any error drops
  * everything behind it, so COMMIT is reached only behind all the rest. In messages of their own, a
  * cancel that lands on BEGIN would let the text run in autocommit. A large text goes in pieces, none
  * of which runs outside of the transaction.
- *
- * @param passes - errors that the caller knows what to do with
  */
-export async function apply(
+async function apply(
   on: Session,
   work: Work,
   terms: Terms,
-  passes: (error: ServerError) => boolean = () => false,
-): Promise<number> {
+  suspicion: Suspicion | undefined,
+  passes: Passes = () => false,
+): Promise<Landed> {
   const { text, file } = work
   const borrowed = terms.pooler === 'allow' ? await borrow(on, work.modes) : undefined
-  const around = envelope(work, terms, serverMajor(on), borrowed)
-  const explained = (error: unknown, before: string, part?: Part): unknown =>
-    error instanceof ServerError && passes(error)
-      ? error
-      : explain(error, work, terms, before, on, part)
-  const send = async (message: string): Promise<Answer> => {
+  const around = envelope(work, terms, serverMajor(on), borrowed, suspicion?.exact)
+  const explained = (error: unknown, before: string, part?: Part): unknown => {
+    if (!(error instanceof ServerError)) return explain(error, work, terms, before, on, part)
+    if (passes(error)) return error
+    if (suspicion && error.sqlState === ledgerStates.unreadable) return unreadable(suspicion)
+    return explain(error, work, terms, before, on, part)
+  }
+  const send = async (message: string): Promise<Told> => {
     try {
-      return await on.execute(message, Infinity)
+      return await on.execute(message, Infinity, toldColumn)
     } catch (error) {
       throw explained(error, around.prefix)
     }
   }
-  const { tags, status, warnings } =
+  const { tags, status, warnings, told } =
     typeof text === 'string'
       ? await send(around.prefix + text + around.suffix)
       : await sendInPieces(on, text, around, labelOf(work), explained)
-  if (tags.at(-1) === 'COMMIT' && status === 'I') return warnings
+  if (tags.at(-1) === 'COMMIT' && status === 'I') return { warnings, report: readReport(told) }
   throw new Failure(
     'LEDGER_DAMAGED',
     `${file} ended with ${tags.at(-1)} in state ${status}, not with COMMIT`,
   )
-}
-
-/**
- * What failed, told by its place in the file.
- *
- * @param prefix - what was sent before the text
- * @param part - the text that was sent, where it is not that of the work
- */
-export function explain(
-  error: unknown,
-  work: Work,
-  terms: Terms,
-  prefix: string,
-  on: Session,
-  part: Part = wholeOf(work),
-): unknown {
-  if (error instanceof Failure && error.code === 'COPY_REFUSED') {
-    return new Failure('COPY_REFUSED', `${work.file}: ${error.message}`)
-  }
-  if (!(error instanceof ServerError)) return error
-  const { said } = error
-  switch (error.sqlState) {
-    case ledgerStates.lockTaken:
-    case ledgerStates.alreadyApplied:
-    case ledgerStates.stepMoved:
-      return new Failure('LEDGER_MOVED', `${work.file}: ${said}`)
-    case ledgerStates.rowGone:
-    case ledgerStates.notFinished:
-    case '25P01': // no transaction where only one can have been ended
-      return new Failure(
-        'TRANSACTION_ENDED',
-        `${work.file} ended its transaction, or changed the ledger`,
-        ['a part of the file may be kept: look before running again'],
-      )
-    case ledgerStates.transactionEnded:
-      return new Failure('TRANSACTION_ENDED', `${work.file} ends its own transaction`, [
-        kept(work),
-        ...new Failure('TRANSACTION_ENDED', '').more,
-      ])
-    case '55P03':
-    case '40P01':
-    case '40001':
-      return new Failure('LOCK_TIMEOUT', `${work.file}: ${said}`, [
-        kept(work),
-        ...new Failure('LOCK_TIMEOUT', '').more,
-      ])
-    case '23502':
-    case '23505':
-      // The chain: the row before is not there, or somebody has written behind it.
-      if (error.table === `${terms.schema}.ledger` || error.table === `${terms.schema}.step`)
-        return new Failure('LEDGER_MOVED', `${work.file}: ${said}`)
-  }
-  const where = whereAndWhat(error, part, prefix, work.step !== undefined, on)
-  return new Failure('SQL_FAILED', `${work.file}${where}`, [
-    kept(work),
-    ...new Failure('SQL_FAILED', '').more,
-  ])
-}
-
-function wholeOf({ text, step }: Work): Part {
-  return { text: typeof text === 'string' ? text : '', begins: placeBehind(step?.lead ?? '') }
-}
-
-/** What of the file stays in the database. */
-function kept({ step }: Work): string {
-  const done = (step?.ordinal ?? 1) - 1
-  if (step === undefined || done === 0) return 'nothing of this file is kept'
-  const which = done === 1 ? 'statement 1' : `statements 1 to ${done}`
-  return `${which} of ${step.of} of this file ${done === 1 ? 'is' : 'are'} done and kept: the next run goes on behind`
-}
-
-/** PostgreSQL counts code points from the start of the message, but bytes where it knows no encoding. */
-function whereAndWhat(
-  { position, said, sqlState }: ServerError,
-  { text, begins }: Part,
-  prefix: string,
-  isStep: boolean,
-  on: Session,
-): string {
-  // Of some errors PostgreSQL tells no place; of a single statement it is known all the same.
-  if (position === undefined)
-    return isStep ? `:${begins.line}:${begins.column} ${said}` : ` ${said}`
-  const inBytes = on.frames.parameters.get('server_encoding') === 'SQL_ASCII'
-  const length = inBytes ? (part: string) => Buffer.byteLength(part) : codePoints
-  const at = position - 1 - length(prefix)
-  const from = Math.max(at, 0)
-  const found = inBytes ? placeOfByte(Buffer.from(text), from) : placeOfCodePoint(text, from)
-  const line = begins.line + found.line - 1
-  const column = found.line === 1 ? begins.column + found.column - 1 : found.column
-  // The error is in what stands behind the text: something in the text reaches that far.
-  const isBehind = at >= length(text)
-  const what = isBehind
-    ? `the file ends inside an open quote, parenthesis or statement (${sqlState})`
-    : said
-  return `:${line}:${column} ${what}`
 }
 
 function ignore(): void {

@@ -1,11 +1,15 @@
 import { digestsOf } from '../changes.ts'
+import type { Allowance } from '../files/allowance.ts'
 import type { Entry } from '../files/entry.ts'
+import type { TablePattern } from '../files/table-name.ts'
 import type { Text } from '../files/text.ts'
 import { giveBack, type Borrowed } from './borrowed.ts'
-import { ledgerStates } from './ledger-format.ts'
+import { closing, closingFunctions, keeping, watching } from './guard.ts'
+import { ledgerStates } from './ledger-states.ts'
 import type { Pooler } from './pooler.ts'
 import { identifier, inDollars, literal, optional } from './quote.ts'
 import { sessionSettings, startSettings } from './settings.ts'
+import type { Exact } from './verdict.ts'
 
 /** A transaction to run: a text, and the ledger rows that it earns. */
 export interface Work {
@@ -23,6 +27,8 @@ export interface Work {
   /** Id of the row before the first that is earned, 0 for none. */
   readonly head: number
   readonly over: readonly number[]
+  /** What it may do to guarded tables. */
+  readonly allowances: readonly Allowance[]
   /** Of a file that runs statement by statement: which one the text is. */
   readonly step?: Step
 }
@@ -49,8 +55,7 @@ export interface Terms {
   readonly pooler: Pooler
   readonly lockTimeoutMs: number
   readonly statementTimeoutMs: number
-  /** A CALL or DO may commit by itself: what it does between its commits is behind no guard. */
-  readonly mayCommitItself: boolean
+  readonly guardTables: readonly TablePattern[]
 }
 
 export interface Envelope {
@@ -70,8 +75,15 @@ export function labelOf({ file }: Pick<Work, 'file'>): string {
  * first statement of it runs, with the settings of that moment.
  *
  * @param borrowed - the session, whose transaction has been begun already
+ * @param exact - what must be told exactly: the rows that an earlier try may have lost
  */
-export function envelope(work: Work, terms: Terms, major: number, borrowed?: Borrowed): Envelope {
+export function envelope(
+  work: Work,
+  terms: Terms,
+  major: number,
+  borrowed?: Borrowed,
+  exact?: Exact,
+): Envelope {
   const ledger = identifier(terms.schema)
   const care =
     borrowed === undefined
@@ -80,11 +92,14 @@ export function envelope(work: Work, terms: Terms, major: number, borrowed?: Bor
   const first = work.head + 1
   const last = work.head + work.earns.length
   const opens = work.earns.map((file, index) => openCall(file, work.head + index, work, terms))
+  const guards = terms.guardTables.length > 0
   const prefix = [
     `${labelOf(work)}${care.begin}${care.reset}${care.before}`,
-    timeouts(work, terms),
+    timeouts(work, terms, exact !== undefined),
     ...opens,
     ...stepOpens(work, terms),
+    watching(ledger, terms.guardTables, work.allowances, work.step && work.file),
+    exact === undefined ? '' : keeping(ledger, exact),
     // A cursor WITH HOLD is filled at COMMIT. Ours is closed before our own COMMIT, so it is filled
     // only if the file says COMMIT itself, and then it raises: nothing is kept.
     `DECLARE lockstep_guard CURSOR WITH HOLD FOR SELECT ${ledger}.held();\n`,
@@ -92,21 +107,28 @@ export function envelope(work: Work, terms: Terms, major: number, borrowed?: Bor
   ].join('')
   const suffix = [
     // Deferred constraints and their triggers now, where an error can still be told by its place.
-    `\n;SET CONSTRAINTS ALL IMMEDIATE;CLOSE ALL;${care.behind}${care.reset}`,
+    `\n;SET CONSTRAINTS ALL IMMEDIATE;${care.behind}${care.reset}`,
     'SET LOCAL search_path=pg_catalog,pg_temp;',
-    ...(work.earns.length > 0 ? [`SELECT ${ledger}.close(${first},${last});`] : []),
-    // A file could have replaced the function: the rows are asked, too. Dollar quotes, since a quote
+    ...closes(work, terms, closing(ledger, [first, last], guards, exact)),
+    // Not before the look, which is a cursor itself.
+    'CLOSE ALL;',
+    // A file could have replaced the functions: the rows are asked, too. Dollar quotes, since a quote
     // of ours would close one that the file has left open.
     `SELECT (CASE pg_catalog.count(*) WHEN ${work.earns.length} THEN $lockstep$1$lockstep$ ELSE $lockstep$${ledgerStates.notFinished}$lockstep$ END)::pg_catalog.int4`,
     ` FROM ${ledger}.ledger WHERE id BETWEEN ${first} AND ${last} AND finished IS NOT NULL;`,
     ...stepStays(work, terms),
+    guards ? functionsStay(terms) : '',
+    // Else the figures of this file would be among those of the next.
+    major >= 15 ? 'SELECT pg_catalog.pg_stat_force_next_flush();' : '',
     `${care.leave}COMMIT`,
   ].join('')
   return { prefix, suffix }
 }
 
-function timeouts(work: Work, terms: Terms): string {
-  const lockTimeoutMs = work.lockTimeoutMs ?? terms.lockTimeoutMs
+/** In exact mode a table is locked as no file of only rows locks it: others would queue behind us. */
+function timeouts(work: Work, terms: Terms, isExact: boolean): string {
+  const own = isExact && work.lockTimeoutMs === 0 ? undefined : work.lockTimeoutMs
+  const lockTimeoutMs = own ?? terms.lockTimeoutMs
   const statementTimeoutMs = work.statementTimeoutMs ?? terms.statementTimeoutMs
   return `SET LOCAL lock_timeout=${lockTimeoutMs};SET LOCAL statement_timeout=${statementTimeoutMs};`
 }
@@ -150,25 +172,47 @@ function careForOwned(modes: string, { pooler, application }: Terms, major: numb
  */
 function careForBorrowed(borrowed: Borrowed, { application }: Terms, major: number): Care {
   const ours = `${sessionSettings(major, 'SET LOCAL')}${startSettings(application, 'SET LOCAL')}`
-  const tidy = 'CLOSE ALL;UNLISTEN *;DISCARD TEMP;'
+  const tidy = 'UNLISTEN *;DISCARD TEMP;'
   return {
     begin: '',
     reset: `${resetAll}${ours}`,
-    before: tidy,
+    before: `CLOSE ALL;${tidy}`,
     behind: tidy,
     leave: giveBack(borrowed),
   }
 }
 
-/**
- * The row of a statement, behind the same fence. The last statement has none: with the row of the
- * file the rows of all before it go.
- */
+/** The row of a statement, behind the same fence. The last statement has none, but that of the file. */
 function stepOpens({ file, earns, step }: Work, terms: Terms): string[] {
-  if (step === undefined) return []
-  const ledger = identifier(terms.schema)
-  if (earns.length > 0) return [`SELECT ${ledger}.steps_end(${literal(file)},${step.ordinal - 1});`]
+  if (step === undefined || earns.length > 0) return []
   return [`SELECT ${stepCall(terms, file, step, 'done')};`]
+}
+
+/** The name of the column in which the transaction tells what it did. */
+export const toldColumn = 'lockstep_told'
+
+/**
+ * What a statement did is kept in its row; with the row of the file those of its statements go, and
+ * what they did is summed up there. Behind the look, since rows of the ledger do not vanish either.
+ */
+function closes({ file, earns, head, step }: Work, { schema }: Terms, call: string): string[] {
+  if (step === undefined) return [`SELECT ${call} AS ${toldColumn};`]
+  const ledger = identifier(schema)
+  if (earns.length === 0) {
+    const which = `file=${inDollars(file)} AND ordinal=${step.ordinal}`
+    return [`UPDATE ${ledger}.step SET did=${call} WHERE ${which} RETURNING did AS ${toldColumn};`]
+  }
+  const ended = `${inDollars(file)},${step.ordinal - 1},${head + 1}::pg_catalog.int8`
+  return [`SELECT ${call};SELECT ${ledger}.steps_end(${ended}) AS ${toldColumn};`]
+}
+
+/** What changes a function leaves a row of this very transaction, or of one inside it. */
+function functionsStay({ schema }: Terms): string {
+  const names = closingFunctions.map((name) => inDollars(`${identifier(schema)}.${name}`))
+  return [
+    `SELECT (CASE pg_catalog.min(pg_catalog.age(xmin))>0 WHEN true THEN $lockstep$1$lockstep$ ELSE $lockstep$${ledgerStates.notFinished}$lockstep$ END)::pg_catalog.int4`,
+    ` FROM pg_catalog.pg_proc WHERE oid IN (${names.map((name) => `${name}::pg_catalog.regprocedure`).join(',')});`,
+  ].join('')
 }
 
 /** As with the row of a file: it must still be there, and be this transaction's own. */

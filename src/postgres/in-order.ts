@@ -15,7 +15,7 @@ export async function* applyInOrder(
   on: Session,
   works: readonly Work[],
   terms: Terms,
-  begins: (work: Work) => void,
+  begins: (work: Work, isExact: boolean) => void,
   tell: Tell,
 ): AsyncGenerator<Applied> {
   for (let at = 0; at < works.length;) {
@@ -24,10 +24,10 @@ export async function* applyInOrder(
     yield* applyAll(on, works.slice(at, until), terms, begins)
     const work = works[until]
     if (work !== undefined) {
-      begins(work)
+      begins(work, false)
       const begunMs = performance.now()
-      const warnings = await applyStepwise(on, work, terms, tell)
-      yield { work, durationMs: performance.now() - begunMs, warnings }
+      const landed = await applyStepwise(on, work, terms, begins, tell)
+      yield { work, durationMs: performance.now() - begunMs, ...landed }
     }
     at = until + 1
   }

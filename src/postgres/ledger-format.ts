@@ -1,20 +1,14 @@
+import { guardFunctions } from './guard-functions.ts'
+import { lookBack, lookVariables, watchFunction } from './guard-look.ts'
+import { ledgerStates, raise } from './ledger-states.ts'
 import { identifier, literal } from './quote.ts'
+import { stepFunctions } from './step-functions.ts'
 
 /**
  * The format of the ledger that this program writes: within a major format only additions with
  * defaults come, which older programs can live with; a newer major one is refused.
  */
 export const ledgerFormat = { major: 1, minor: 0 } as const
-
-/** SQLSTATEs of the ledger's own functions. Class LS is not PostgreSQL's. */
-export const ledgerStates = {
-  lockTaken: 'LS001',
-  alreadyApplied: 'LS002',
-  rowGone: 'LS003',
-  transactionEnded: 'LS004',
-  notFinished: 'LS005',
-  stepMoved: 'LS006',
-} as const
 
 /**
  * What makes a ledger of this format out of nothing, one statement each; `docs/ledger.md` says what
@@ -50,6 +44,7 @@ export function ledgerStatements(schema: string): string[] {
       meaning text not null,
       state text not null,
       before jsonb,
+      did jsonb,
       primary key (file, ordinal)
     )`,
     `create table if not exists ${s}.run (
@@ -101,14 +96,19 @@ function ledgerFunctions(schema: string): string[] {
         new_over, new_run, new_digests
       );
     end $$`,
+    watchFunction(s, schema, own),
     // The rows must still be this transaction's own: a COMMIT in the file would have made them another's.
-    `create or replace function ${s}.close(first_id bigint, last_id bigint)
-    returns void language plpgsql ${own} as $$
-    declare
+    `create or replace function ${s}.close(
+      first_id bigint, last_id bigint, guards boolean default false, exact oid[] default null
+    ) returns jsonb language plpgsql ${own} as $$
+    declare${lookVariables}
       closed bigint;
     begin
+      ${lookBack(s, schema)}
       update ${s}.ledger
-      set finished = clock_timestamp()
+      set finished = clock_timestamp(),
+        effects = case when id = last_id then did end,
+        guard = case when id = last_id then verdict end
       where id between first_id and last_id
         and finished is null
         and xmin = pg_current_xact_id()::xid;
@@ -116,41 +116,15 @@ function ledgerFunctions(schema: string): string[] {
       if closed <> last_id - first_id + 1 then
         ${raise(ledgerStates.rowGone, 'the row of the file is not as it was opened')};
       end if;
+      return jsonb_build_object('effects', did, 'guard', verdict);
     end $$`,
-    // The fence, and the row of one statement of a file that runs statement by statement.
-    `create or replace function ${s}.step(
-      lock_key bigint, new_file text, new_ordinal integer, new_meaning text, new_state text, new_before jsonb
-    ) returns void language plpgsql ${own} as $$
-    begin
-      if not pg_try_advisory_xact_lock(lock_key) then
-        ${raise(ledgerStates.lockTaken, 'another session holds the lock')};
-      end if;
-      if exists (select from ${s}.ledger where name = new_file) then
-        ${raise(ledgerStates.alreadyApplied, 'the file has been applied meanwhile')};
-      end if;
-      if (select count(*) from ${s}.step where file = new_file and state = 'done') <> new_ordinal - 1 then
-        ${raise(ledgerStates.stepMoved, 'the statements before it are not done')};
-      end if;
-      insert into ${s}.step (file, ordinal, meaning, state, before)
-      values (new_file, new_ordinal, new_meaning, new_state, new_before);
-    end $$`,
-    // With the row of the file its steps have served: they tell only of files that are half done.
-    `create or replace function ${s}.steps_end(of_file text, expected bigint)
-    returns void language plpgsql ${own} as $$
-    declare
-      ended bigint;
-    begin
-      delete from ${s}.step where file = of_file;
-      get diagnostics ended = row_count;
-      if ended <> expected then
-        ${raise(ledgerStates.stepMoved, 'the steps of the file are not those that were done')};
-      end if;
-    end $$`,
+    ...stepFunctions(schema, own),
     // Never called in a run that goes well: see the cursor in envelope.ts.
     `create or replace function ${s}.held() returns void language plpgsql ${own} as $$
     begin
       ${raise(ledgerStates.transactionEnded, 'the file ends its transaction itself')};
     end $$`,
+    ...guardFunctions(schema, own),
     `create or replace function ${s}.format() returns text language sql immutable as $$
       select ${literal(`${ledgerFormat.major}.${ledgerFormat.minor}`)}::text
     $$`,
@@ -164,8 +138,4 @@ export function fence(lockKey: bigint): string {
       ${raise(ledgerStates.lockTaken, 'another session holds the lock')};
     end if;
   end $$`
-}
-
-function raise(state: string, message: string): string {
-  return `raise exception using errcode = ${literal(state)}, message = ${literal(message)}`
 }

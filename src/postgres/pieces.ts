@@ -1,9 +1,8 @@
 import { nextTurn } from '../pause.ts'
 import { Failure } from '../failure.ts'
 import type { LargeText, Piece } from '../files/large.ts'
-import type { Envelope } from './envelope.ts'
-import type { Answer } from './frames.ts'
-import type { Session } from './session.ts'
+import { toldColumn, type Envelope } from './envelope.ts'
+import type { Session, Told } from './session.ts'
 
 /** The part of a file that is in a message, and where it begins. */
 export type Part = Pick<Piece, 'text' | 'begins'>
@@ -35,11 +34,11 @@ export async function sendInPieces(
   { prefix, suffix }: Envelope,
   label: string,
   explain: (error: unknown, before: string, part: Part) => unknown,
-): Promise<Answer> {
+): Promise<Told> {
   const flights: Flight[] = []
   const pieces = text.pieces()
   let warnings = 0
-  const land = async (): Promise<Answer | undefined> => {
+  const land = async (): Promise<Told | undefined> => {
     const [flight] = flights
     if (flight === undefined) return undefined
     try {
@@ -59,7 +58,11 @@ export async function sendInPieces(
       // The window; and COMMIT only when all that is before it has been done as it should.
       while (isLast ? flights.length > 0 : lengthOf(flights) >= mostInFlight) await land()
       const before = isFirst ? prefix : `${label}${within}`
-      const landed = on.execute(before + part.text + (isLast ? suffix : behind), Infinity)
+      const landed = on.execute(
+        before + part.text + (isLast ? suffix : behind),
+        Infinity,
+        toldColumn,
+      )
       landed.catch(ignore)
       flights.push({ landed, before, part })
     }
@@ -91,7 +94,7 @@ async function whetherChanged(error: unknown, left: Generator<Piece>): Promise<u
 const ofText = new Set(['SQL_FAILED', 'TRANSACTION_ENDED', 'COPY_REFUSED'])
 
 interface Flight {
-  readonly landed: Promise<Answer>
+  readonly landed: Promise<Told>
   /** What stands before the text in the message. */
   readonly before: string
   readonly part: Part

@@ -1,6 +1,6 @@
 import { type FailureCode } from '../errors.ts'
 import { Failure } from '../failure.ts'
-import { ledgerStates } from './ledger-format.ts'
+import { ledgerStates } from './ledger-states.ts'
 
 /**
  * An error that the server reported, reduced to what may be shown: detail, where, query and
@@ -16,6 +16,8 @@ export class ServerError extends Failure {
   readonly position: number | undefined
   /** The table that the error is about, as `schema.table`, where the server says it. */
   readonly table: string | undefined
+  /** The verdict of the guard, as JSON: names and numbers only. No other detail is taken over. */
+  readonly verdict: string | undefined
 
   /** @param routine - the function of the server that raised it */
   constructor(
@@ -23,7 +25,10 @@ export class ServerError extends Failure {
     primary: string,
     position: number | undefined,
     table: string | undefined,
-    routine?: string,
+    {
+      detail,
+      routine,
+    }: { readonly detail?: string | undefined; readonly routine?: string | undefined } = {},
   ) {
     const said = `${shown(sqlState, primary, routine)} (${sqlState})`
     super(
@@ -37,6 +42,8 @@ export class ServerError extends Failure {
     this.said = said
     this.position = position
     this.table = table
+    const isOfGuard = sqlState === ledgerStates.suspected || sqlState === ledgerStates.violated
+    this.verdict = isOfGuard ? detail : undefined
   }
 }
 

@@ -92,16 +92,21 @@ export class Session implements AsyncDisposable {
    * own: nothing may be set on somebody else's.
    *
    * @param patienceMs - for the answer; `Infinity` for the text of a file, which may take hours
+   * @param column - whose last value is returned, too
    * @throws {ServerError | Failure}
    */
-  execute(message: string, patienceMs = ownPatienceMs): Promise<Answer> {
+  execute(message: string, patienceMs = ownPatienceMs, column?: string): Promise<Told> {
     if (this.#backend === undefined) throw new Error('the session is not confirmed')
     return this.#call(async (call) => {
-      const value: unknown = await this.#sql.unsafe(message).simple().forEach(ignore)
+      let told: unknown
+      const listen = (row: object): void => {
+        if (column !== undefined && Object.hasOwn(row, column)) told = Reflect.get(row, column)
+      }
+      const value: unknown = await this.#sql.unsafe(message).simple().forEach(listen)
       // A COPY hands out a stream, whose late error would end the process.
       if (isEmitter(value)) value.on('error', ignore)
       if (call.answer === undefined) throw new Error('a message without an answer')
-      return call.answer
+      return { ...call.answer, told }
     }, patienceMs)
   }
 
@@ -222,7 +227,7 @@ export class Session implements AsyncDisposable {
       const position = error.position === undefined ? undefined : Number(error.position)
       const table =
         error.table_name === undefined ? undefined : `${error.schema_name}.${error.table_name}`
-      return new ServerError(error.code, error.message, position, table, error.routine)
+      return new ServerError(error.code, error.message, position, table, error)
     }
     if (this.#loss !== undefined) return this.#loss
     const code = error instanceof Error && 'code' in error ? String(error.code) : ''
@@ -233,6 +238,11 @@ export class Session implements AsyncDisposable {
     if (!/^(CONNECTION_|CONNECT_|E[A-Z]+$)/.test(code)) return asFailure(error)
     return this.#lose(this.#lossFailure())
   }
+}
+
+/** The answer to a message, and the last value of the column that was asked for. */
+export interface Told extends Answer {
+  readonly told: unknown
 }
 
 interface Call {

@@ -1,5 +1,6 @@
 import { failures } from '../errors.ts'
-import type { Event, Outcome } from '../events.ts'
+import type { Event, GuardedTable, Outcome } from '../events.ts'
+import { effectsText, guardedText, inlineOrBelow } from './effects-text.ts'
 import { blockerText, count, doing, duration, seconds } from '../phrases.ts'
 
 type Level = 'debug' | 'info' | 'warn' | 'error'
@@ -62,14 +63,20 @@ export function lineOf(event: Event, width = 0): Line {
     case 'applied': {
       const covers = event.covers > 0 ? `, stands for ${count(event.covers, 'file')}` : ''
       const warned = event.warnings > 0 ? `, ${count(event.warnings, 'warning')} of the server` : ''
-      return info(`${event.file.padEnd(width)} in ${duration(event.durationMs)}${covers}${warned}`)
+      const { inline, below } = inlineOrBelow(effectsText(event.effects, event.allowed))
+      const took = duration(event.durationMs)
+      return info(`${event.file.padEnd(width)} in ${took}${covers}${warned}${inline}`, below)
     }
+    case 'guard':
+      return info(guardText(event.tables, event.missing))
     case 'note':
       return info(event.text)
     case 'warning':
       return warn(event.text, [])
     case 'verified':
-      return info(`the ledger shows all ${count(event.files, 'file')}, up to ${event.head}`)
+      return info(
+        `the ledger shows all ${count(event.files, 'file')}, up to ${event.head}${verifiedRows(event.guarded)}`,
+      )
     case 'published': {
       const version = event.version === '' ? 'no file' : event.version
       return info(`${event.target}: ${event.state}, ${version}`)
@@ -131,8 +138,20 @@ function versionOf(file: string): string {
   return file.split('_')[0] ?? file
 }
 
-function info(text: string): Line {
-  return { level: 'info', text, more: [] }
+function guardText(tables: readonly GuardedTable[], missing: readonly string[]): string {
+  const absent = missing.length === 0 ? [] : [`${missing.join(', ')} not there yet`]
+  const parts = [...(tables.length > 0 ? [guardedText(tables)] : []), ...absent]
+  return parts.length > 0
+    ? parts.join('; ')
+    : 'no table is guarded: LOCKSTEP_GUARD_TABLES names none'
+}
+
+function verifiedRows(guarded: readonly GuardedTable[]): string {
+  return guarded.length === 0 ? '' : `; guarded rows: ${guardedText(guarded)}`
+}
+
+function info(text: string, more: readonly string[] = []): Line {
+  return { level: 'info', text, more }
 }
 
 function warn(text: string, more: readonly string[]): Line {

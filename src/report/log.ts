@@ -39,7 +39,8 @@ export async function openLog(config: LogConfig, run: string, target: LogTarget)
         checkpoint: event.checkpoint,
         run,
         ...fieldsOf(event),
-        ...(more.length > 0 ? { more: more.map(printable) } : {}),
+        // What stands below an applied file is for people: its effects are among the fields.
+        ...(more.length > 0 && event.checkpoint !== 'applied' ? { more: more.map(printable) } : {}),
       }),
     )
   }

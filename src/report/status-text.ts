@@ -24,12 +24,14 @@ type Paint = (text: string, colour: keyof typeof colours) => string
 export function statusText(document: StatusDocument, inColour: boolean): string {
   const paint: Paint = (text, colour) =>
     inColour ? `\u001B[${colours[colour]}m${text}\u001B[0m` : text
-  const { files, hidden, invalidIndexes, halfDone, lastFailedRun, lastRun, lock } = document
+  const { files, hidden, unguarded, invalidIndexes, halfDone, lastFailedRun, lastRun, lock } =
+    document
   const isLastFailed = lastFailedRun?.run === lastRun?.run
   const sections: Section[] = [
     ...hidden.map(({ what, why, grant }) =>
       section('hidden', 'yellow', [`${what} cannot be read: ${why}`, ...typed(grant)]),
     ),
+    ...(unguarded.length > 0 ? [section('guard', 'yellow', unguarded)] : []),
     ...invalidIndexes.map((found) => section('index', 'red', indexLines(found))),
     ...halfDone.map((found) => section('half done', 'red', halfDoneLines(found))),
     ...(lastFailedRun && !isLastFailed ? [failedSection(lastFailedRun, lastRun)] : []),

@@ -1,36 +1,38 @@
 import type { TestEvent } from 'node:test/reporters'
 
-/** A reporter: failures as they come, and at the end a line for each check with what came of it. */
-export default async function* table(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
-  const lines: string[] = []
+/**
+ * A line for each check with what came of it, and the figures that tests have noted.
+ *
+ * @param show - told a dot or a failure as each test ends
+ */
+export async function table(
+  events: AsyncIterable<TestEvent>,
+  show: (progress: string) => void,
+): Promise<{ text: string; isGreen: boolean }> {
+  const lines: { result: string; seconds: number; name: string }[] = []
   const notes: string[] = []
-  for await (const event of events) {
+  for await (const { type, data } of events) {
     // Those at the outermost level are figures of the runner.
-    if (event.type === 'test:diagnostic' && event.data.nesting > 0) notes.push(event.data.message)
-    if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
-    const { name, skip, details } = event.data
+    if (type === 'test:diagnostic' && data.nesting > 0) notes.push(data.message)
+    if (type !== 'test:pass' && type !== 'test:fail') continue
+    const { name, skip, details } = data
+    if (type === 'test:pass') show('.')
+    else show(`\nFAILED ${name}\n${causeOf(data.details)}\n`)
     if (details.type === 'suite') continue
-    const seconds = `${(details.duration_ms / 1000).toFixed(1)} s`.padStart(8)
-    const result =
-      skip === undefined || skip === false
-        ? event.type === 'test:pass'
-          ? 'passed'
-          : 'FAILED'
-        : 'skipped'
+    const isSkipped = skip !== undefined && skip !== false
+    const result = isSkipped ? 'skipped' : type === 'test:pass' ? 'passed' : 'FAILED'
     const why = typeof skip === 'string' ? ` (${skip})` : ''
-    lines.push(`${result.padEnd(8)}${seconds}  ${name}${why}`)
-    if (event.type === 'test:pass') yield '.'
-    else {
-      const error = event.data.details.error
-      yield `\nFAILED ${name}\n${String(error.cause instanceof Error ? error.cause.stack : error)}\n`
-    }
+    lines.push({ result, seconds: details.duration_ms / 1000, name: `${name}${why}` })
   }
-  const sorted = lines.toSorted((a, b) =>
-    nameOf(a).localeCompare(nameOf(b), 'en', { numeric: true }),
-  )
-  yield `\n${[...sorted, ...notes].join('\n')}\n`
+  const sorted = lines
+    .toSorted((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
+    .map(({ result, seconds, name }) => {
+      return `${result.padEnd(8)}${`${seconds.toFixed(1)} s`.padStart(8)}  ${name}`
+    })
+  const isGreen = lines.length > 0 && lines.every(({ result }) => result !== 'FAILED')
+  return { text: `\n${[...sorted, ...notes].join('\n')}`, isGreen }
 }
 
-function nameOf(line: string): string {
-  return line.slice(18)
+function causeOf({ error }: { readonly error: Error }): string {
+  return error.cause instanceof Error ? (error.cause.stack ?? '') : error.message
 }

@@ -288,8 +288,8 @@ test('the statement time-out is the one of the setting, not of the role', async 
 
 test('a file that replaces, empties or drops parts of the ledger is not recorded', async () => {
   for (const damage of [
-    `create or replace function lockstep.close(first_id bigint, last_id bigint) returns void language sql as ''`,
-    `drop function lockstep.close(bigint, bigint)`,
+    `create or replace function lockstep.close(first_id bigint, last_id bigint, guards boolean default false, exact oid[] default null) returns jsonb language sql as 'select null::jsonb'`,
+    `drop function lockstep.close(bigint, bigint, boolean, oid[])`,
     `delete from lockstep.ledger`,
     `truncate lockstep.ledger`,
     `drop table lockstep.ledger`,

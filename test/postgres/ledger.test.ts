@@ -63,6 +63,7 @@ test('the tables and columns of the ledger are those that are written down', asy
       'step.meaning text not null',
       'step.state text not null',
       'step.before jsonb',
+      'step.did jsonb',
     ],
   )
   const rows =
@@ -219,11 +220,11 @@ test('the baseline and the history make the same schema and the same rows', asyn
   await using based = await freshDatabase()
   assertSucceeded(
     await runProgram({ env: { DATABASE_URL: whole.url, LOCKSTEP_BASELINE: 'ignore' } }),
-    '16 files applied',
+    '17 files applied',
   )
   assertSucceeded(
     await runProgram({ env: { DATABASE_URL: based.url } }),
-    '10 by the baseline, 6 applied',
+    '10 by the baseline, 7 applied',
   )
   for (const query of [
     `select c.oid::regclass::text as t, a.attname, a.attnum, format_type(a.atttypid, a.atttypmod) as type, a.attnotnull,

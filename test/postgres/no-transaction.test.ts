@@ -297,14 +297,16 @@ test('where the guard asks for it, what commits by itself is refused, and nothin
     pooler: 'refuse',
     lockTimeoutMs: 1000,
     statementTimeoutMs: 0,
-    mayCommitItself: false,
+    guardTables: [{ schema: undefined, name: 'leads', isAll: false }],
   } as const
   const timeouts = { lockTimeoutMs: undefined, statementTimeoutMs: undefined }
-  const work = { file: '0002_b.sql', text, modes: '', ...timeouts, head: 1, over: [] }
+  const rest = { modes: '', ...timeouts, head: 1, over: [], allowances: [] }
+  const work = { file: '0002_b.sql', text, ...rest }
   const running = applyStepwise(
     session,
     { ...work, earns: files.slice(1), how: 'statements' },
     terms,
+    () => undefined,
     () => undefined,
   )
   const failure = await failureIn('TRANSACTION_ENDED', running)

@@ -56,6 +56,7 @@ async function applyFolder(
     statementTimeoutMs: undefined,
     head: 0,
     over: [],
+    allowances: [],
   } as const
   const terms = {
     schema: 'lockstep',
@@ -65,7 +66,7 @@ async function applyFolder(
     pooler: 'refuse',
     lockTimeoutMs: 0,
     statementTimeoutMs: 0,
-    mayCommitItself: true,
+    guardTables: [],
   } as const
   assert.match(migration.meaning.file, /^[0-9a-f]{64}$/)
   beforeSending()

@@ -45,7 +45,7 @@ for (const [what, code, sixth] of [
   ],
   [
     'a ledger without its row',
-    'TRANSACTION_ENDED',
+    'GUARD_VIOLATED',
     'create table half (id int); delete from lockstep.ledger where id = 6;',
   ],
 ] as const) {

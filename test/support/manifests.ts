@@ -75,18 +75,11 @@ interface PodParts {
   readonly initContainers?: readonly Manifest[]
   readonly account?: string
   readonly volumes?: readonly Manifest[]
-  readonly restartPolicy?: 'Never' | 'Always'
 }
 
-function podSpec({
-  containers,
-  initContainers,
-  account,
-  volumes: more = [],
-  restartPolicy = 'Never',
-}: PodParts): Manifest {
+function podSpec({ containers, initContainers, account, volumes: more = [] }: PodParts): Manifest {
   return {
-    restartPolicy,
+    restartPolicy: 'Never',
     terminationGracePeriodSeconds: 30,
     serviceAccountName: account,
     automountServiceAccountToken: account !== undefined,
@@ -125,6 +118,29 @@ export function job(
     ...more,
   }
   return { apiVersion: 'batch/v1', kind: 'Job', metadata: { name }, spec }
+}
+
+/** A ServiceAccount that may do no more than this with the one ConfigMap. */
+export function serviceAccount(
+  name: string,
+  verbs: readonly string[],
+  status = 'status',
+): readonly Manifest[] {
+  const apiGroup = 'rbac.authorization.k8s.io'
+  const apiVersion = `${apiGroup}/v1`
+  const metadata = { name }
+  const rule = { apiGroups: [''], resources: ['configmaps'], resourceNames: [status], verbs }
+  return [
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata },
+    { apiVersion, kind: 'Role', metadata, rules: [rule] },
+    {
+      apiVersion,
+      kind: 'RoleBinding',
+      metadata,
+      roleRef: { apiGroup, kind: 'Role', name },
+      subjects: [{ kind: 'ServiceAccount', name }],
+    },
+  ]
 }
 
 export function configMap(name: string, data: Readonly<Record<string, string>>): Manifest {

@@ -42,6 +42,8 @@ export interface Space extends AsyncDisposable {
   apply(...manifests: Manifest[]): Promise<void>
   /** `kubectl wait --for=CONDITION OBJECT`, bounded. */
   wait(object: string, condition: string, seconds?: number): Promise<void>
+  /** Waits until a pod has ended, well or not. */
+  ended(object: string, seconds?: number): Promise<void>
   /** Pods by a selector: `job-name=migrate`, `app=backend`. */
   pods(selector: string): Promise<Pod[]>
   log(object: string, container?: string): Promise<string>
@@ -75,6 +77,10 @@ export async function freshSpace(): Promise<Space> {
     },
     wait: async (object, condition, seconds = 60) => {
       await kubectl(here(['wait', object, `--for=${condition}`, `--timeout=${seconds}s`]))
+    },
+    ended: async (object, seconds = 60) => {
+      const path = 'jsonpath={.status.containerStatuses[0].state.terminated.reason}'
+      await space.wait(object, path, seconds)
     },
     pods: async (selector) => {
       const text = await kubectl(here(['get', 'pods', '-l', selector, '-o', 'json']))
@@ -123,6 +129,21 @@ export async function freshSpace(): Promise<Space> {
 /** A connection string as pods of a space have it. */
 export function urlInPod(url: string, host = 'postgres'): string {
   return urlOf(url, { host: `${host}:5432` })
+}
+
+/** As much of a status as tests look at. */
+interface Status {
+  readonly state: string
+  readonly version: string
+  readonly database: string
+  readonly set: string
+  readonly applied: Readonly<Record<string, string>>
+}
+
+/** What the status says: the document of the ConfigMap. */
+export async function statusOf(space: Space, name = 'status'): Promise<Status> {
+  const path = String.raw`jsonpath={.data.status\.json}`
+  return JSON.parse(await space.kubectl('get', `configmap/${name}`, '-o', path))
 }
 
 /** The records of a log, one for each line. */

@@ -30,14 +30,21 @@ export async function applyUnchecked(
     pooler: 'refuse',
     lockTimeoutMs: 5_000,
     statementTimeoutMs: 0,
-    mayCommitItself: true,
+    guardTables: [],
   } as const
   const works = Object.entries(texts).map(([file, text], index): Work => {
     const version = BigInt(index + 1)
     const directives = noDirectives
     const earned = { file, version, text, checksum: 'x', directives, meaning: meaningOf(text) }
     const timeouts = { lockTimeoutMs: undefined, statementTimeoutMs: undefined }
-    const rest = { modes: '', ...timeouts, how: 'transaction', head: index, over: [] } as const
+    const rest = {
+      modes: '',
+      ...timeouts,
+      how: 'transaction',
+      head: index,
+      over: [],
+      allowances: [],
+    } as const
     return { file, text, earns: [earned], ...rest }
   })
   const applied: string[] = []

@@ -42,6 +42,8 @@ test('nothing but an address is needed', () => {
     pooler: 'refuse',
     maxFileBytes: 2 ** 30,
     gateWaitMs: 540_000,
+    guardTables: [],
+    guardCountBudgetMs: 2_000,
     status: undefined,
     statusRequired: false,
     cluster: { kubeconfig: undefined, isInside: false, home: undefined },
@@ -70,6 +72,8 @@ test('each variable reaches its own setting', () => {
     LOCKSTEP_POOLER: 'session',
     LOCKSTEP_MAX_FILE_SIZE: '6KiB',
     LOCKSTEP_GATE_WAIT: '6s',
+    LOCKSTEP_GUARD_TABLES: 'leads, crm.FAQs',
+    LOCKSTEP_GUARD_COUNT_BUDGET: '9s',
     LOCKSTEP_STATUS: 'configmap/crm',
     LOCKSTEP_STATUS_REQUIRED: 'true',
     KUBECONFIG: '/k',
@@ -95,11 +99,24 @@ test('each variable reaches its own setting', () => {
     pooler: 'session',
     maxFileBytes: 6 * 1024,
     gateWaitMs: 6_000,
+    guardTables: [
+      { schema: undefined, name: 'leads', isAll: false },
+      { schema: 'crm', name: 'faqs', isAll: false },
+    ],
+    guardCountBudgetMs: 9_000,
     status: { kind: 'configmap', namespace: undefined, name: 'crm' },
     statusRequired: true,
     cluster: { kubeconfig: '/k', isInside: true, home: '/h' },
     warnings: [],
   })
+})
+
+test('a list of tables that is not one is refused, and not echoed', () => {
+  for (const list of [`leads; ${canary}`, `a.b.${canary}`, `"${canary}`, 'leads,*x', '1st']) {
+    const failure = failureOf('CONFIG_INVALID', () => read({ LOCKSTEP_GUARD_TABLES: list }))
+    assert.match(failure.message, /^LOCKSTEP_GUARD_TABLES is not a list of tables such as leads/)
+    assert.ok(!told(failure).includes(canary))
+  }
 })
 
 test('a wait that was asked for and that the deadline cuts is told, and no other', () => {
@@ -327,7 +344,7 @@ test('a status that is required must have a place', () => {
 })
 
 test('names of later releases only warn, since a chart may be newer than the image', () => {
-  const later = ['GUARD_TABLES', 'GUARD_COUNT_BUDGET'].map((name) => `LOCKSTEP_${name}`)
+  const later = ['LOCKSTEP_OF_TOMORROW']
   const env = Object.fromEntries(later.map((name) => [name, canary]))
   assert.deepEqual(
     read(env).warnings,

@@ -20,6 +20,8 @@ const { running } = everyEvent
 const plan = { checkpoint: 'plan', covered: [], pending: [] } as const
 const applied = {
   checkpoint: 'applied',
+  effects: { tables: [], indexes: [], transactionMs: 1 },
+  allowed: [],
   file: '1_a.sql',
   durationMs: 12,
   covers: 0,
@@ -79,9 +81,12 @@ for (const [event, text] of [
   [{ ...applied, covers: 9 }, '1_a.sql in 12 ms, stands for 9 files'],
   [everyEvent.note, '0005_b.sql is applied already, as 0002_b.sql'],
   [everyEvent.warning, 'LOCKSTEP_X is not known'],
+  [
+    everyEvent.verified,
+    'the ledger shows all 16 files, up to 0016_p.sql; guarded rows: leads 118 (120 before: 2 deleted)',
+  ],
   [everyEvent.published, 'configmap/crm in shop: succeeded, 0016'],
   [{ ...everyEvent.published, version: '' }, 'configmap/crm in shop: succeeded, no file'],
-  [everyEvent.verified, 'the ledger shows all 16 files, up to 0016_p.sql'],
   [everyEvent.failed, '0007_b.sql:3:5 no such table (42P01)'],
   [
     { ...done, outcome: { kind: 'nothing-to-do', files: 1 } },

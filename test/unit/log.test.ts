@@ -153,15 +153,33 @@ test('the fields of JSON are those that machines read, with whole milliseconds',
     },
     {
       level: 'info',
+      checkpoint: 'guard',
+      tables: [{ table: 'public.leads', rows: 120, isEstimate: false }],
+      missing: ['faqs'],
+    },
+    {
+      level: 'info',
       checkpoint: 'applied',
       file: '0003_c.sql',
       durationMs: 12,
       covers: 0,
       warnings: 0,
+      effects: {
+        tables: [{ table: 'public.leads', lock: 'ACCESS EXCLUSIVE', deleted: 2, root: 16_385 }],
+        indexes: [{ index: 'public.leads_pkey', change: 'created' }],
+        transactionMs: 10.25,
+      },
+      allowed: [{ table: 'public.leads', what: 'delete', rows: 2 }],
     },
     { level: 'info', checkpoint: 'note' },
     { level: 'warn', checkpoint: 'warning' },
-    { level: 'info', checkpoint: 'verified', head: '0016_p.sql', files: 16 },
+    {
+      level: 'info',
+      checkpoint: 'verified',
+      head: '0016_p.sql',
+      files: 16,
+      guarded: [{ table: 'public.leads', rows: 118, isEstimate: false, before: 120, deleted: 2 }],
+    },
     {
       level: 'info',
       checkpoint: 'published',
@@ -268,8 +286,8 @@ test('readable lines are checkpoint and text in columns, with what belongs to th
   const { stdout } = say({ format: 'pretty' }, [
     everyEvent.start,
     { checkpoint: 'plan', covered: [], pending: ['1_a.sql', '2_longest.sql'] },
-    { checkpoint: 'applied', file: '1_a.sql', durationMs: 2, covers: 0, warnings: 0 },
-    { checkpoint: 'applied', file: '2_longest.sql', durationMs: 30, covers: 0, warnings: 0 },
+    { ...everyEvent.applied, file: '1_a.sql', durationMs: 2, allowed: [] },
+    { ...everyEvent.applied, file: '2_longest.sql', durationMs: 30 },
     everyEvent.failed,
     everyEvent.done,
   ])
@@ -277,8 +295,11 @@ test('readable lines are checkpoint and text in columns, with what belongs to th
     stdout,
     `start      lockstep 1.2.3, run cafe0123, migrate
 plan       2 files, 1 to 2
-applied    1_a.sql       in 2 ms
+applied    1_a.sql       in 2 ms, leads 2 deleted, ACCESS EXCLUSIVE; 1 index created
 applied    2_longest.sql in 30 ms
+           leads: it is allowed to delete 2 rows
+           leads 2 deleted, ACCESS EXCLUSIVE
+           1 index created
 failed     0007_b.sql:3:5 no such table (42P01)
            mend it
 done       SQL_FAILED, a retry will not help, exit 1

@@ -111,7 +111,7 @@ for (const [sqlState, routine, isShown] of [
   ['23514', undefined, true],
 ] as const) {
   test(`what ${routine} says with ${sqlState} is ${isShown ? '' : 'not '}told`, () => {
-    const error = new ServerError(sqlState, `a phone: ${canary}`, undefined, undefined, routine)
+    const error = new ServerError(sqlState, `a phone: ${canary}`, undefined, undefined, { routine })
     assert.equal(error.said.includes(canary), isShown)
   })
 }

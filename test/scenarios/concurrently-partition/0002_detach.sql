@@ -1,2 +1,3 @@
+-- lockstep: allow detach on p
 -- lockstep: no-transaction
 alter table p detach partition p1 concurrently;

@@ -1,0 +1,62 @@
+import type { Allowance } from '../files/allowance.ts'
+import { sqlName, type TablePattern } from '../files/table-name.ts'
+import { inDollars, literal } from './quote.ts'
+import type { Exact } from './verdict.ts'
+
+/**
+ * What begins to watch: says what is guarded and what the file may do. Names are resolved here,
+ * outside of the function, whose search_path is its own.
+ *
+ * @param file - where its statements have transactions of their own: a bound is for all of them
+ */
+export function watching(
+  ledger: string,
+  tables: readonly TablePattern[],
+  allowances: readonly Allowance[],
+  file: string | undefined,
+): string {
+  const named = tables.filter(({ isAll }) => !isAll).map((table) => toOid(table))
+  const spaces = tables.filter(({ isAll }) => isAll).map(({ schema }) => literal(schema ?? '*'))
+  const allowed = allowances.map(({ words, atMost, table }) => {
+    const bound = atMost === undefined ? '' : `,'atMost',${atMost}`
+    return `pg_catalog.json_build_object('words','{${words.join(',')}}'::pg_catalog.text[],'on',${toOid(table)}${bound})`
+  })
+  const values = [
+    `ARRAY[${named.join(',')}]::pg_catalog.oid[]`,
+    `ARRAY[${spaces.join(',')}]::pg_catalog.text[]`,
+    allowed.length === 0
+      ? `'[]'`
+      : `pg_catalog.json_build_array(${allowed.join(',')})::pg_catalog.jsonb`,
+    ...(file === undefined ? [] : [literal(file)]),
+  ]
+  return `SELECT ${ledger}.watch(${values.join(',')});`
+}
+
+/** What keeps the keys, before the text of the file. */
+export function keeping(ledger: string, { roots, refilled, mode }: Exact): string {
+  return `SELECT ${ledger}.keep('{${roots.join(',')}}','{${refilled.join(',')}}',${literal(mode)});`
+}
+
+/** What runs behind the look, with its types. */
+export const closingFunctions = [
+  'close(int8,int8,bool,oid[])',
+  'steps_end(text,int8,int8)',
+] as const
+
+/**
+ * The call of `close`. Every argument has its very type, so that no function of the same name that a
+ * file makes fits better.
+ */
+export function closing(
+  ledger: string,
+  [first, last]: readonly [number, number],
+  guards: boolean,
+  exact: Exact | undefined,
+): string {
+  const roots = exact === undefined ? 'NULL' : inDollars(`{${exact.roots.join(',')}}`)
+  return `${ledger}.close(${first}::pg_catalog.int8,${last}::pg_catalog.int8,${guards},${roots}::pg_catalog.oid[])`
+}
+
+function toOid(table: TablePattern | Allowance['table']): string {
+  return `pg_catalog.to_regclass(${literal(sqlName(table))})::pg_catalog.oid`
+}

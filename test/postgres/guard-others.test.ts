@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { freshDatabase, type Database } from '../support/database.ts'
+import { eventsOf, runGuarded } from '../support/guarded-run.ts'
+import { basis, guardTables } from '../support/mutants.ts'
+
+async function prepared(): Promise<Database> {
+  const db = await freshDatabase()
+  await db.sql(basis)
+  return db
+}
+
+async function count(db: Database, table: string): Promise<number> {
+  const [row] = await db.sql<{ n: number }>(`select count(*)::int as n from ${table}`)
+  return row?.n ?? -1
+}
+
+/** Does something while the file sleeps. */
+async function meanwhile(db: Database, action: string): Promise<void> {
+  for (;;) {
+    const [row] = await db.superuser<{ n: number }>(
+      `select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`,
+    )
+    if (row?.n === 1) break
+  }
+  await db.sql(action)
+}
+
+test('what the application deletes meanwhile is not the loss of the file', async () => {
+  await using db = await prepared()
+  const [ran] = await Promise.all([
+    runGuarded(
+      db.url,
+      { '1_a.sql': `select pg_sleep(0.5); update leads set score = 'x';` },
+      guardTables,
+    ),
+    meanwhile(db, 'delete from leads where id in (7, 8, 9)'),
+  ])
+  assert.equal(ran.said, '')
+  const [verified] = eventsOf(ran, 'verified')
+  const leads = verified?.guarded.find(({ table }) => table === 'public.leads')
+  assert.deepEqual(leads, {
+    table: 'public.leads',
+    rows: 7,
+    isEstimate: false,
+    before: 10,
+    inserted: 0,
+    deleted: 0,
+  })
+})
+
+test('what the application inserts meanwhile hides no loss', async () => {
+  await using db = await prepared()
+  const [ran] = await Promise.all([
+    runGuarded(
+      db.url,
+      { '1_a.sql': 'select pg_sleep(0.5); delete from leads where id > 5;' },
+      'leads',
+    ),
+    meanwhile(db, `insert into leads (email) select 'new' from generate_series(1, 5)`),
+  ])
+  assert.equal(ran.failure?.code, 'GUARD_VIOLATED')
+  // The second try, in exact mode, meets those that have been inserted, too.
+  assert.match(ran.said, /would lose 10 rows of leads/)
+  assert.equal(await count(db, 'leads'), 15)
+})
+
+test('a writer in the way of exact mode is waited for like any lock', async () => {
+  await using db = await prepared()
+  const file = `select pg_sleep(0.5); update visits set day = '2020-05-01' where id = 1;`
+  const [ran] = await Promise.all([
+    runGuarded(db.url, { '1_a.sql': file }, 'visits', { LOCKSTEP_LOCK_TIMEOUT: '200ms' }),
+    meanwhile(
+      db,
+      `begin; insert into visits values (99, '2019-05-01'); select pg_sleep(2); commit`,
+    ),
+  ])
+  assert.equal(ran.said, '')
+  assert.ok(eventsOf(ran, 'retry').length > 0)
+  assert.equal(await count(db, 'visits'), 21)
+})
+
+test('a file that exact mode clears is applied once, and those behind it, too', async () => {
+  await using db = await prepared()
+  const ran = await runGuarded(
+    db.url,
+    {
+      '1_a.sql': 'insert into other values (11, 1);',
+      '2_b.sql': `update visits set day = '2020-05-01' where id < 4; insert into other values (12, 1);`,
+      '3_c.sql': 'insert into other values (13, 1);',
+      '4_d.sql': `update visits set day = '2019-05-01' where id < 3; insert into other values (14, 1);`,
+      '5_e.sql': 'insert into other values (15, 1);',
+    },
+    guardTables,
+  )
+  assert.equal(ran.said, '')
+  assert.deepEqual(
+    eventsOf(ran, 'applied').map(({ file }) => file),
+    ['1_a.sql', '2_b.sql', '3_c.sql', '4_d.sql', '5_e.sql'],
+  )
+  const notes = eventsOf(ran, 'note').filter(({ text }) =>
+    text.includes('run once more, to tell exactly'),
+  )
+  assert.deepEqual(
+    notes.map(({ text }) => text.slice(0, 7)),
+    ['2_b.sql', '4_d.sql'],
+  )
+  assert.equal(await count(db, 'other'), 10)
+  const left = await db.sql(`select relname from pg_class where relname like 'kept_%'`)
+  assert.deepEqual(left, [])
+})
+
+test('a refused file leaves those before it, and nothing of those behind it', async () => {
+  await using db = await prepared()
+  const ran = await runGuarded(
+    db.url,
+    {
+      '1_a.sql': 'insert into other values (11, 1);',
+      '2_b.sql': 'delete from notes;',
+      '3_c.sql': 'insert into other values (13, 1);',
+    },
+    guardTables,
+  )
+  assert.equal(ran.failure?.code, 'GUARD_VIOLATED')
+  assert.equal(ran.failure.exit, 1)
+  assert.equal(
+    ran.said,
+    `2_b.sql would lose 5 rows of notes
+applied in this run and kept: 1_a.sql
+rolled back, nothing is lost
+if it is meant, write above its first statement:
+-- lockstep: allow delete <= 5 on notes`,
+  )
+  assert.equal(await count(db, 'other'), 6)
+  assert.equal(await count(db, 'notes'), 5)
+})
+
+test('a file that loses something else in each try is refused in the end', async () => {
+  await using db = await prepared()
+  // A sequence is not rolled back: each try deletes from another table.
+  await db.sql(
+    `create sequence tries; ${[1, 2, 3, 4, 5].map((i) => `create table t${i} (id int primary key); insert into t${i} values (1);`).join('')}`,
+  )
+  const file = `do $$ begin execute 'delete from t' || nextval('tries'); end $$;`
+  const ran = await runGuarded(db.url, { '1_a.sql': file }, '*')
+  assert.equal(ran.failure?.code, 'GUARD_VIOLATED')
+  for (const i of [1, 2, 3, 4, 5]) assert.equal(await count(db, `t${i}`), 1)
+})
+
+test('a suspicion that the second try does not raise leaves nothing behind', async () => {
+  await using db = await prepared()
+  await db.sql('create sequence tries')
+  const file = `do $$ begin if nextval('tries') = 1 then delete from notes; end if; end $$;`
+  const ran = await runGuarded(db.url, { '1_a.sql': file }, guardTables)
+  assert.equal(ran.said, '')
+  assert.equal(await count(db, 'notes'), 5)
+  assert.deepEqual(await db.sql(`select relname from pg_class where relname like 'kept_%'`), [])
+})
+
+test('deletes that a file is allowed are not among the figures of the next', async () => {
+  await using db = await prepared()
+  const ran = await runGuarded(
+    db.url,
+    {
+      '1_a.sql': '-- lockstep: allow delete on clicks\ndelete from clicks where lead = 1;',
+      '2_b.sql': `update clicks set page = 'x';`,
+      '3_c.sql': `insert into clicks values (1, '/');`,
+    },
+    'clicks',
+  )
+  assert.equal(ran.said, '')
+  assert.deepEqual(
+    eventsOf(ran, 'applied').map(({ effects: { tables } }) =>
+      tables.map(({ table, deleted, updated, inserted }) =>
+        Object.fromEntries(
+          Object.entries({ table, deleted, updated, inserted }).filter(([, value]) => value),
+        ),
+      ),
+    ),
+    [
+      [{ table: 'public.clicks', deleted: 1 }],
+      [{ table: 'public.clicks', updated: 9 }],
+      [{ table: 'public.clicks', inserted: 1 }],
+    ],
+  )
+})
+
+test('the worked example raises no alarm, with every table guarded that the application lives on', async () => {
+  await using db = await freshDatabase()
+  const files = Object.fromEntries(
+    readdirSync('sql')
+      .filter((name) => name !== 'baseline.sql')
+      .map((name) => [name, readFileSync(`sql/${name}`, 'utf8')]),
+  )
+  const ran = await runGuarded(db.url, files, '*')
+  assert.equal(ran.said, '')
+  const allowed = eventsOf(ran, 'applied').flatMap(({ file, allowed: losses }) =>
+    losses.map(({ what }) => `${file} ${what}`),
+  )
+  assert.deepEqual(allowed, ['0016_drop_lead_assigned_to.sql drop-column'])
+})
+
+test('a schema of the ledger with an odd name guards as well', async () => {
+  await using db = await prepared()
+  const odd = { LOCKSTEP_SCHEMA: `led'ger "%s\\ 1` }
+  const ran = await runGuarded(
+    db.url,
+    { '1_a.sql': 'delete from notes where id = 1;' },
+    guardTables,
+    odd,
+  )
+  assert.match(ran.said, /would lose 1 row of notes/)
+  const moved = await runGuarded(
+    db.url,
+    { '1_a.sql': `update visits set day = '2020-05-01' where id = 1;` },
+    guardTables,
+    odd,
+  )
+  assert.equal(moved.said, '')
+})
