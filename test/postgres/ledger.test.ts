@@ -221,11 +221,11 @@ test('the baseline and the history make the same schema and the same rows', asyn
   await using based = await freshDatabase()
   assertSucceeded(
     await runProgram({ env: { DATABASE_URL: whole.url, LOCKSTEP_BASELINE: 'ignore' } }),
-    '16 files applied',
+    '17 files applied',
   )
   assertSucceeded(
     await runProgram({ env: { DATABASE_URL: based.url } }),
-    '10 by the baseline, 6 applied',
+    '10 by the baseline, 7 applied',
   )
   for (const query of [
     `select c.oid::regclass::text as t, a.attname, a.attnum, format_type(a.atttypid, a.atttypmod) as type, a.attnotnull,
