@@ -58,6 +58,18 @@ export interface Terms {
   readonly guardTables: readonly TablePattern[]
 }
 
+/** How a work is done. */
+export interface Manner {
+  /** The session, whose transaction has been begun already. */
+  readonly borrowed?: Borrowed | undefined
+  /** What must be told exactly: the rows that an earlier try may have lost. */
+  readonly exact?: Exact | undefined
+  /** COMMIT does not wait for the disk: that of a later one is waited for, which flushes both. */
+  readonly isRelaxed?: boolean | undefined
+  /** Within a savepoint of a transaction that never ends with COMMIT. */
+  readonly isRehearsal?: boolean | undefined
+}
+
 export interface Envelope {
   readonly prefix: string
   readonly suffix: string
@@ -73,14 +85,12 @@ export function labelOf({ file }: Pick<Work, 'file'>): string {
  * role, cursors, prepared statements, temporary tables) from the next file and from our own
  * statements; they stand behind the text too, because the server reads a whole message before the
  * first statement of it runs, with the settings of that moment.
- *
- * A rehearsal has them within a savepoint instead, of a transaction that never ends with COMMIT.
  */
 export function envelope(
   work: Work,
   terms: Terms,
   major: number,
-  { borrowed, exact, isRehearsal = false }: Occasion,
+  { borrowed, exact, isRelaxed = false, isRehearsal = false }: Manner = {},
 ): Envelope {
   const ledger = identifier(terms.schema)
   const owned = careForOwned(work.modes, terms, major)
@@ -91,7 +101,7 @@ export function envelope(
   const prefix = [
     `${labelOf(work)}${isRehearsal ? rehearsal.begin : care.begin}${care.reset}${care.before}`,
     timeouts(work, terms, exact !== undefined),
-    isRehearsal ? '' : opensOf(work, terms),
+    isRehearsal ? '' : opensOf(work, terms, isRelaxed),
     ...stepOpens(work, terms),
     watching(ledger, terms.guardTables, work, isRehearsal),
     exact === undefined ? '' : keeping(ledger, exact),
@@ -115,18 +125,11 @@ export function envelope(
     guards && !isRehearsal ? functionsStay(terms) : '',
     // Else the figures of this file would be among those of the next.
     major >= 15 ? 'SELECT pg_catalog.pg_stat_force_next_flush();' : '',
-    isRehearsal ? rehearsal.end : `${care.leave}COMMIT`,
+    isRehearsal
+      ? rehearsal.end
+      : `${care.leave}${isRelaxed ? 'SET LOCAL synchronous_commit=off;' : ''}COMMIT`,
   ].join('')
   return { prefix, suffix }
-}
-
-/** What else is asked of an envelope. */
-export interface Occasion {
-  /** The session, whose transaction has been begun already. */
-  readonly borrowed?: Borrowed | undefined
-  /** What must be told exactly: the rows that an earlier try may have lost. */
-  readonly exact?: Exact | undefined
-  readonly isRehearsal?: boolean
 }
 
 /** Nothing of a file stays, and the transaction goes on. */
@@ -137,8 +140,10 @@ export const rehearsal = {
 } as const
 
 /** Writes the rows that the work earns; they are not finished yet. */
-export function opensOf(work: Work, terms: Terms): string {
-  return work.earns.map((file, index) => openCall(file, work.head + index, work, terms)).join('')
+export function opensOf(work: Work, terms: Terms, isRelaxed = false): string {
+  return work.earns
+    .map((file, index) => openCall(file, work.head + index, work, terms, isRelaxed))
+    .join('')
 }
 
 /** In exact mode a table is locked as no file of only rows locks it: others would queue behind us. */
@@ -265,6 +270,7 @@ export function openCall(
   previous: number,
   work: { readonly how: Work['how'] | 'adopted'; readonly over: readonly number[] },
   terms: Pick<Terms, 'schema' | 'lockKey' | 'run'>,
+  isRelaxed = false,
 ): string {
   const values = [
     `(${terms.lockKey})::pg_catalog.int8`,
@@ -280,6 +286,7 @@ export function openCall(
     literal(`{${work.over.join(',')}}`),
     literal(terms.run),
     literal(digestsOf(file)),
+    !isRelaxed,
   ]
   return `SELECT ${identifier(terms.schema)}.open(${values.join(',')});`
 }

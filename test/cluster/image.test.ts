@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { freshDatabase } from '../support/database.ts'
 import { noCluster } from '../support/kubectl.ts'
 import { container, images, pod } from '../support/manifests.ts'
 import { endOf, freshSpace, recordsOf } from '../support/space.ts'
@@ -35,12 +37,15 @@ function readArchive(): { config: Config; layers: readonly string[] } {
   return { config, layers: entry?.Layers ?? [] }
 }
 
+/** The socket of the cluster's own containerd. */
+const socket = join(process.env['CLUSTER_HOME'] ?? '', 'run', 'containerd.sock')
+
 describe('image', { skip: noCluster, concurrency: 3 }, () => {
   test('image: 65532, no shell in its start, labels, and at most 5 MB beside the base', (t) => {
     const { config, layers } = readArchive()
     assert.equal(config.config.User, '65532:65532')
     assert.equal(config.config.WorkingDir, '/')
-    assert.deepEqual(config.config.Entrypoint, ['/nodejs/bin/node', '/lockstep/lockstep.mjs'])
+    assert.deepEqual(config.config.Entrypoint, ['/nodejs/bin/node', '/opt/lockstep/lockstep.mjs'])
     assert.equal(config.config.Cmd?.length ?? 0, 0)
     const labels = Object.keys(config.config.Labels)
     for (const name of ['title', 'description', 'licenses', 'version', 'revision'])
@@ -63,6 +68,27 @@ describe('image', { skip: noCluster, concurrency: 3 }, () => {
     assert.match(log, /mount your SQL files there or COPY them into your image/)
     assert.match(recordsOf(log).at(-1)?.message ?? '', /^done FOLDER_EMPTY, .* exit 64$/)
   })
+
+  test(
+    'without a cluster: a plain container with the files mounted, then again',
+    { skip: !existsSync(socket) && 'the container runtime of a given cluster is left alone' },
+    async () => {
+      await using db = await freshDatabase()
+      const sql = join(import.meta.dirname, '..', '..', 'sql')
+      const run = (id: string) => {
+        const mount = `type=bind,src=${sql},dst=/sql,options=rbind:ro`
+        const words = ['--rm', '--net-host', '--read-only', '--mount', mount]
+        const env = ['--env', `DATABASE_URL=${db.url}`]
+        const args = ['-a', socket, '-n', 'k8s.io', 'run', ...words, ...env, images.plain, id]
+        return spawnSync('ctr', args, { encoding: 'utf8', timeout: 60_000 })
+      }
+      const first = run(`${db.name}-1`)
+      assert.equal(first.status, 0, first.stderr)
+      // Readable lines, since nothing says that this is a cluster.
+      assert.match(first.stdout, /^start {6}lockstep [^]*\ndone {7}17 files .* exit 0\n$/)
+      assert.match(run(`${db.name}-2`).stdout, /\ndone {7}nothing to do: 17 files .* exit 0\n$/)
+    },
+  )
 
   test('check 15: restricted namespace: 65532, read-only root, no token', async () => {
     await using space = await freshSpace()

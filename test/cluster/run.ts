@@ -27,20 +27,20 @@ else process.exitCode = await (given === undefined ? onOwnCluster() : onGivenClu
 async function onOwnCluster(): Promise<number> {
   // The tests hear the same signal and end; what was started goes with them.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => undefined)
+  const images = buildImages()
+  // Its failure is met below, where the cluster is taken down.
+  images.catch(() => undefined)
+  const from = readyBinaries()
+  await must(script, ...(from === undefined ? ['build'] : ['unpack', from]))
+  await must(script, 'up')
   try {
-    const images = buildImages()
-    const from = readyBinaries()
-    await must(script, ...(from === undefined ? ['build'] : ['unpack', from]))
-    await must(script, 'up')
     await images
-    for (const name of ['lockstep', 'lockstep-example'])
-      await must(script, 'import', join(home, `${name}.tar`))
-    say('the cluster is up and has the images')
-    nameImages()
     env['PATH'] = `${bin}${delimiter}${process.env['PATH']}`
     env['KUBECONFIG'] = join(home, 'run', 'admin.kubeconfig')
     env['TEST_CLUSTER_SCRIPT'] = script
     env['TEST_CLUSTER_MACHINE'] = '10.99.0.1'
+    await load(`${script} import`)
+    say('the cluster is up and has the images')
     return await run(script, 'exec', ...tests)
   } finally {
     await run(script, 'down')
@@ -52,14 +52,25 @@ async function onGivenCluster(kubeconfig: string): Promise<number> {
   await buildImages()
   env['KUBECONFIG'] = kubeconfig
   env['TEST_CLUSTER_MACHINE'] ??= outerAddress()
-  const [load, ...words] = (process.env['TEST_CLUSTER_LOAD'] ?? 'kind load image-archive').split(
-    ' ',
-  )
-  for (const name of ['lockstep', 'lockstep-example'])
-    await must(load ?? '', ...words, join(home, `${name}.tar`))
-  nameImages()
+  await load(process.env['TEST_CLUSTER_LOAD'] ?? 'kind load image-archive')
   const [node = '', ...args] = tests
   return await run(node, ...args)
+}
+
+/** Puts both images into the cluster, and tells the tests how that is done and what they are called. */
+async function load(by: string): Promise<void> {
+  env['TEST_CLUSTER_LOAD'] = by
+  const [command = '', ...words] = by.split(' ')
+  for (const [variable, name] of [
+    ['TEST_CLUSTER_IMAGE', 'lockstep'],
+    ['TEST_CLUSTER_EXAMPLE', 'lockstep-example'],
+  ] as const) {
+    const archive = join(home, `${name}.tar`)
+    await must(command, ...words, archive)
+    const { stdout } = spawnSync('tar', ['-xOf', archive, 'manifest.json'], { encoding: 'utf8' })
+    const [{ RepoTags: [tag = ''] = [] } = {}]: { RepoTags?: string[] }[] = JSON.parse(stdout)
+    env[variable] = tag
+  }
 }
 
 /** Both images as archives, and their names for the tests. */
@@ -67,19 +78,6 @@ async function buildImages(): Promise<void> {
   mkdirSync(home, { recursive: true })
   await must(process.execPath, join(root, 'image', 'build.ts'), home)
   say('the images are built')
-}
-
-/** Tells the tests what the archives hold. */
-function nameImages(): void {
-  for (const [variable, name] of [
-    ['TEST_CLUSTER_IMAGE', 'lockstep'],
-    ['TEST_CLUSTER_EXAMPLE', 'lockstep-example'],
-  ] as const) {
-    const words = ['-xOf', join(home, `${name}.tar`), 'manifest.json']
-    const { stdout } = spawnSync('tar', words, { encoding: 'utf8' })
-    const [{ RepoTags: [tag = ''] = [] } = {}]: { RepoTags?: string[] }[] = JSON.parse(stdout)
-    env[variable] = tag
-  }
 }
 
 /** Why no own cluster can be made here. */
