@@ -1,18 +1,12 @@
 import assert from 'node:assert/strict'
-import { globSync, readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
 import { describe, test } from 'node:test'
+import { example, exampleVersion } from '../support/example.ts'
 import { noCluster } from '../support/kubectl.ts'
 import { serviceAccount, configMap, container, images, job, pod } from '../support/manifests.ts'
 import { withClient } from '../support/database.ts'
 import { endOf, freshSpace, recordsOf, statusOf, type Space } from '../support/space.ts'
 
 const env = { LOCKSTEP_STATUS: 'configmap/status' }
-const example = globSync(join(import.meta.dirname, '..', '..', 'sql', '*.sql'))
-const exampleFiles = Object.fromEntries(
-  example.map((path) => [basename(path), readFileSync(path, 'utf8')]),
-)
-
 /** The Job that publishes, and pods that look. */
 const accounts = [
   ...serviceAccount('runner', ['get', 'create', 'patch']),
@@ -60,8 +54,7 @@ describe('the gate', { skip: noCluster, concurrency: 3 }, () => {
 
   test('check 10: an image that is rolled back finds the schema ahead, and starts', async () => {
     await using space = await freshSpace()
-    const [first = '', second = ''] = Object.keys(exampleFiles).toSorted()
-    const older = { [first]: exampleFiles[first] ?? '', [second]: exampleFiles[second] ?? '' }
+    const older = Object.fromEntries(Object.entries(example).filter(([name]) => name < '0003'))
     await space.apply(...accounts, configMap('sql', older), job('migrate', migration()))
     await space.wait('job/migrate', 'condition=Complete')
     const mounts = { '/sql': 'sql' }
@@ -72,7 +65,7 @@ describe('the gate', { skip: noCluster, concurrency: 3 }, () => {
     // The hook of the release before runs, too.
     await space.apply(job('older', migration(images.plain, mounts)))
     await space.wait('job/older', 'condition=Complete')
-    assert.equal((await statusOf(space)).version, '0016')
+    assert.equal((await statusOf(space)).version, exampleVersion)
   })
 
   test('check 11: a failed run ends the gates that wait for it, with its reason', async () => {

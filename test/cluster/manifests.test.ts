@@ -3,6 +3,7 @@ import { readFileSync, rmSync, writeFileSync, mkdtempSync, symlinkSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { exampleNames } from '../support/example.ts'
 import { kubectl, noCluster } from '../support/kubectl.ts'
 import { images, secret } from '../support/manifests.ts'
 import { endOf, freshSpace, statusOf, urlInPod, type Space } from '../support/space.ts'
@@ -27,8 +28,9 @@ describe('the plain manifests', { skip: noCluster, concurrency: 2 }, () => {
     await using space = await freshSpace()
     await applyAll(space)
     await space.wait('job/crm-lockstep-migrate', 'condition=Complete')
-    assert.match(await once(space, ['status']), /0016_drop_lead_assigned_to\.sql/)
-    const adopt = ['adopt', '--file', '0016_drop_lead_assigned_to.sql', '--yes']
+    const last = exampleNames.at(-1) ?? ''
+    assert.match(await once(space, ['status']), new RegExp(last))
+    const adopt = ['adopt', '--file', last, '--yes']
     assert.match(await once(space, adopt), /exit 0/)
     assert.match(await once(space, ['migrate', '--phase', 'after-rollout']), /nothing to do/)
   })
