@@ -35,6 +35,8 @@ export interface Config {
   readonly guardTables: readonly TablePattern[]
   /** For counting before and after the run, each. */
   readonly guardCountBudgetMs: number
+  /** How long `lockstep wait` waits. */
+  readonly gateWaitMs: number
   /** Where to publish; undefined for nowhere. */
   readonly status: StatusTarget | undefined
   /** What leads to the API server of a cluster. */
@@ -95,6 +97,7 @@ export const variables = {
     'false',
     'true',
   )({ desc: '`true`: a run that cannot publish has failed (75)' }),
+  LOCKSTEP_GATE_WAIT: duration({ desc: 'how long `lockstep wait` waits for the schema' }),
   LOCKSTEP_MAX_FILE_SIZE: size({ desc: 'larger files are refused' }),
   LOCKSTEP_GUARD_TABLES: tableList({
     desc: 'tables whose rows are guarded: `leads,crm.faqs`, `crm.*`, `*`',
@@ -145,6 +148,7 @@ export const defaults: Readonly<Record<VariableName, string>> = {
   LOCKSTEP_POOLER: 'refuse',
   LOCKSTEP_STATUS: 'none',
   LOCKSTEP_STATUS_REQUIRED: 'false',
+  LOCKSTEP_GATE_WAIT: '9m',
   LOCKSTEP_MAX_FILE_SIZE: '1GiB',
   LOCKSTEP_GUARD_TABLES: '',
   LOCKSTEP_GUARD_COUNT_BUDGET: '2s',
@@ -164,12 +168,13 @@ export const variableOfFlag: ReadonlyMap<string, string> = new Map(
  * Reads the environment. Empty means unset: a chart's value that nobody set arrives as an empty
  * string.
  *
+ * @param hasAddress - false for a command without a database: of the address nothing is asked
  * @throws {Failure} CONFIG_INVALID, with every mistake in one report
  */
-export function readConfig(environment: Env): Config {
+export function readConfig(environment: Env, hasAddress = true): Config {
   const env = withoutEmpty(environment)
   const problems: string[] = []
-  const { addresses, ...read } = readAddress(env)
+  const { addresses, ...read } = hasAddress ? readAddress(env) : noAddress
   problems.push(...read.problems)
   const values = cleanEnv({ ...defaults, ...env }, variables, {
     reporter: ({ errors }) => {
@@ -186,7 +191,8 @@ export function readConfig(environment: Env): Config {
     LOCKSTEP_PHASE,
   )
   problems.push(...ofRollout.problems)
-  const names = judgeNames(Object.keys(env), Object.keys(variables))
+  const asked = Object.keys(env).filter((name) => hasAddress || name.startsWith('LOCKSTEP_'))
+  const names = judgeNames(asked, Object.keys(variables))
   problems.push(...names.problems)
   if (problems.length > 0) {
     throw failureOfAll('CONFIG_INVALID', problems, [
@@ -214,6 +220,7 @@ export function readConfig(environment: Env): Config {
     maxFileBytes: values.LOCKSTEP_MAX_FILE_SIZE,
     guardTables: values.LOCKSTEP_GUARD_TABLES,
     guardCountBudgetMs: values.LOCKSTEP_GUARD_COUNT_BUDGET,
+    gateWaitMs: values.LOCKSTEP_GATE_WAIT,
     status: values.LOCKSTEP_STATUS === 'none' ? undefined : values.LOCKSTEP_STATUS,
     cluster: {
       kubeconfig: env['KUBECONFIG'],
@@ -236,13 +243,14 @@ function cutWaits(
     .map((name) => `${name} is longer than LOCKSTEP_DEADLINE, which cuts it`)
 }
 
-const waits = ['LOCKSTEP_CONNECT_WAIT', 'LOCKSTEP_RUNNER_WAIT', 'LOCKSTEP_RETRY_WAIT'] as const
+const waits = [
+  'LOCKSTEP_CONNECT_WAIT',
+  'LOCKSTEP_RUNNER_WAIT',
+  'LOCKSTEP_RETRY_WAIT',
+  'LOCKSTEP_GATE_WAIT',
+] as const
 
-/** What a command without a database needs; of the address nothing is asked. */
-export function readFolderConfig(environment: Env): Pick<Config, 'dir' | 'maxFileBytes'> {
-  const own = Object.entries(environment).filter(([name]) => name.startsWith('LOCKSTEP_'))
-  return readConfig({ ...Object.fromEntries(own), DATABASE_URL: 'postgres://none@localhost/none' })
-}
+const noAddress = { addresses: [], problems: [], warnings: [] }
 
 /** How to log, as far as the environment can be read: its own mistakes must be told somehow. */
 export function readLogConfig(environment: Env): LogConfig {

@@ -44,6 +44,7 @@ test('nothing but an address is needed', () => {
     maxFileBytes: 2 ** 30,
     guardTables: [],
     guardCountBudgetMs: 2_000,
+    gateWaitMs: 540_000,
     status: undefined,
     statusRequired: false,
     cluster: { kubeconfig: undefined, isInside: false, home: undefined },
@@ -76,6 +77,7 @@ test('each variable reaches its own setting', () => {
     LOCKSTEP_MAX_FILE_SIZE: '6KiB',
     LOCKSTEP_GUARD_TABLES: 'leads, crm.FAQs',
     LOCKSTEP_GUARD_COUNT_BUDGET: '9s',
+    LOCKSTEP_GATE_WAIT: '6s',
     LOCKSTEP_STATUS: 'configmap/crm',
     LOCKSTEP_STATUS_REQUIRED: 'true',
     KUBECONFIG: '/k',
@@ -106,6 +108,7 @@ test('each variable reaches its own setting', () => {
       { schema: 'crm', name: 'faqs', isAll: false },
     ],
     guardCountBudgetMs: 9_000,
+    gateWaitMs: 6_000,
     status: { kind: 'configmap', namespace: undefined, name: 'crm' },
     statusRequired: true,
     cluster: { kubeconfig: '/k', isInside: true, home: '/h' },
@@ -359,7 +362,7 @@ test('a status that is required must have a place', () => {
 })
 
 test('names of later releases only warn, since a chart may be newer than the image', () => {
-  const later = ['LOCKSTEP_GATE_WAIT', 'LOCKSTEP_OF_TOMORROW']
+  const later = ['LOCKSTEP_OF_TOMORROW', 'LOCKSTEP_SOME_DAY']
   const env = Object.fromEntries(later.map((name) => [name, canary]))
   assert.deepEqual(
     read(env).warnings,

@@ -33,6 +33,7 @@ test('a retry helps after what is temporary, and after nothing else', () => {
     'RUNNER_WAIT_OVER',
     'ROLLOUT_WAIT_OVER',
     'DEADLINE_OVER',
+    'GATE_WAIT_OVER',
     'STATUS_NOT_PUBLISHED',
     'INTERRUPTED',
   ])
