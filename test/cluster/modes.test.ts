@@ -124,7 +124,7 @@ for (const by of findHelms()) {
       writeFileSync(join(crm, 'templates', 'database.yaml'), text)
       const values = ofExample('lockstep.mode=job', 'lockstep.database.existingSecret=late')
       await helm.must('install', 'crm', crm, '--wait', '--wait-for-jobs', ...values)
-      assert.match(await gateLog(space), /all 16 files/)
+      assert.match(await gateLog(space), /ready: all 16 files/)
     })
 
     test('check 8: the Job is deleted while it runs, and the gate holds what the hook lets through', async () => {
@@ -138,9 +138,7 @@ for (const by of findHelms()) {
       const two = ofFiles('two')
       const upgrade = helm.run('upgrade', 'crm', crm, '--timeout', '25s', ...two)
       await until('Job that waits for the lock', async () =>
-        (await space.kubectl('logs', '-l', jobPods, '--tail=-1')).includes('0002_mail.sql')
-          ? true
-          : undefined,
+        (await wholeLog(space)).includes('0002_mail.sql') ? true : undefined,
       )
       await space.kubectl('delete', 'job/crm-lockstep-migrate')
       const said = await upgrade
@@ -159,7 +157,7 @@ for (const by of findHelms()) {
       }
       await space.db.superuser('commit')
       await helm.must('upgrade', 'crm', crm, '--wait', ...two)
-      assert.match(await gateLog(space), /all 2 files/)
+      assert.match(await gateLog(space), /ready: all 2 files/)
     })
 
     test('check 16: beside a native sidecar the Job completes', async () => {
@@ -229,7 +227,7 @@ for (const by of findHelms()) {
       assert.equal((await space.pods(jobPods)).length, 1)
       await helm.must('upgrade', 'crm', crm, ...flags, ...ofFiles('two', 'lockstep.mode=job'))
       assert.equal(await statusOf(space), 'succeeded 0002')
-      assert.match(await gateLog(space), /all 2 files/)
+      assert.match(await gateLog(space), /ready: all 2 files/)
     })
 
     test('beside: the chart stands alone beside a backend, both with one tag', async () => {

@@ -49,6 +49,9 @@ for (const by of findHelms()) {
       using helm = await helmIn(space, by)
       await begin(space, helm)
       const [before] = await stayingPods(space)
+      // Long enough for the Job to find the rollout under way.
+      const slowly = { spec: { minReadySeconds: 10 } }
+      await space.kubectl('patch', 'deployment/crm', '-p', JSON.stringify(slowly))
       const said = await upgrade(helm)
       t.diagnostic(said.stdout + said.stderr)
       assert.equal(said.exit, 0, said.stderr)

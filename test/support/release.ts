@@ -1,6 +1,6 @@
 import { copyOfCharts, type Charts } from '../chart/rendered.ts'
 import { helm, type Helm, type HelmSaid } from './helm.ts'
-import { until } from './kubectl.ts'
+import { tryKubectl, until } from './kubectl.ts'
 import { images } from './manifests.ts'
 import { endOf, type Pod, type Space } from './space.ts'
 
@@ -98,8 +98,12 @@ export async function newPod(space: Space, known: readonly string[]): Promise<st
   })
 }
 
-/** Jobs of the chart, whatever their names. */
+/** What the Jobs of a component have said so far, whatever their names; nothing while none has begun. */
 export async function wholeLog(space: Space, component = 'migration'): Promise<string> {
   const selector = `app.kubernetes.io/component=${component}`
-  return await space.kubectl('logs', '-l', selector, '--tail=-1', '-c', 'lockstep')
+  const said = await tryKubectl([
+    ...['--namespace', space.name, 'logs', '-l', selector],
+    ...['--tail=-1', '-c', 'lockstep'],
+  ])
+  return said.stdout
 }
