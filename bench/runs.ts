@@ -1,5 +1,6 @@
 import { BackendMemory, canMeasure } from '../test/support/memory.ts'
 import { highest, interleaved, lockstep, onEmpty, psqlWith, type Bench } from './bench.ts'
+import { timeOfPieces } from './pieces.ts'
 import { peakMbOf, timeOf, type Program } from './process.ts'
 import type { Row } from './report.ts'
 import { makeLargeFile } from './workload.ts'
@@ -69,9 +70,12 @@ export async function measureLarge(bench: Bench): Promise<Row[]> {
   const ours = lockstep({ ...bench, workload }, database, '"outcome":"applied"')
   const theirs = psql && psqlWith(bench, psql, database, workload.file, ['-1'])
   const oursMs: number[] = []
+  const serverMs: number[] = []
   const besideMs: number[] = []
+  const inDatabase = new URL(database, bench.url).href
   for (let round = 0; round < largeRounds; round += 1) {
     oursMs.push(await onEmpty(bench, database, () => timeOf(ours, stop)))
+    serverMs.push(await onEmpty(bench, database, () => timeOfPieces(inDatabase, workload.file)))
     if (theirs) besideMs.push(await onEmpty(bench, database, () => timeOf(theirs, stop)))
   }
   using backend = new BackendMemory(database)
@@ -86,6 +90,11 @@ export async function measureLarge(bench: Bench): Promise<Row[]> {
       peakGoalMb: 120,
       ...(canMeasure ? { backendMb: backend.peakMb } : {}),
       backendGoalMb: 10,
+    },
+    {
+      workload: '100 MB file, the server alone',
+      oursMs: serverMs,
+      besideMs: theirs && besideMs,
     },
   ]
 }

@@ -1,6 +1,7 @@
 import { cleanEnv } from 'envalid'
 import { failureOfAll } from './failure.ts'
 import type { TablePattern } from './files/table-name.ts'
+import { cutWaits } from './cut-waits.ts'
 import type { ClusterAccess } from './kubernetes/status-map.ts'
 import { phases, type Phase } from './phases.ts'
 import { readAddress, type Address } from './postgres/address.ts'
@@ -32,11 +33,11 @@ export interface Config {
   readonly rollout: RolloutTerms | undefined
   readonly pooler: Pooler
   readonly maxFileBytes: number
+  /** How long `lockstep wait` waits. */
+  readonly gateWaitMs: number
   readonly guardTables: readonly TablePattern[]
   /** For counting before and after the run, each. */
   readonly guardCountBudgetMs: number
-  /** How long `lockstep wait` waits. */
-  readonly gateWaitMs: number
   /** Where to publish; undefined for nowhere. */
   readonly status: StatusTarget | undefined
   /** What leads to the API server of a cluster. */
@@ -218,9 +219,9 @@ export function readConfig(environment: Env, hasAddress = true): Config {
     rollout: ofRollout.rollout,
     pooler: values.LOCKSTEP_POOLER,
     maxFileBytes: values.LOCKSTEP_MAX_FILE_SIZE,
+    gateWaitMs: values.LOCKSTEP_GATE_WAIT,
     guardTables: values.LOCKSTEP_GUARD_TABLES,
     guardCountBudgetMs: values.LOCKSTEP_GUARD_COUNT_BUDGET,
-    gateWaitMs: values.LOCKSTEP_GATE_WAIT,
     status: values.LOCKSTEP_STATUS === 'none' ? undefined : values.LOCKSTEP_STATUS,
     cluster: {
       kubeconfig: env['KUBECONFIG'],
@@ -231,24 +232,6 @@ export function readConfig(environment: Env, hasAddress = true): Config {
     warnings: [...read.warnings, ...names.warnings, ...cutWaits(env, values)],
   }
 }
-
-/** Waits that were asked for, and that the deadline cuts. */
-function cutWaits(
-  env: Env,
-  values: Readonly<Record<(typeof waits)[number] | 'LOCKSTEP_DEADLINE', number>>,
-): string[] {
-  const deadlineMs = values.LOCKSTEP_DEADLINE
-  return waits
-    .filter((name) => env[name] !== undefined && deadlineMs > 0 && values[name] > deadlineMs)
-    .map((name) => `${name} is longer than LOCKSTEP_DEADLINE, which cuts it`)
-}
-
-const waits = [
-  'LOCKSTEP_CONNECT_WAIT',
-  'LOCKSTEP_RUNNER_WAIT',
-  'LOCKSTEP_RETRY_WAIT',
-  'LOCKSTEP_GATE_WAIT',
-] as const
 
 const noAddress = { addresses: [], problems: [], warnings: [] }
 

@@ -22,7 +22,7 @@ if (earlier.exit !== 0) throw new Error(`the worked example does not run:\n${ear
 say('earlier', earlier.output.trimEnd().split('\n').at(-1) ?? '')
 
 writeFileSync(
-  join(folder.path, '0017_lead_campaign.sql'),
+  join(folder.path, '0018_lead_campaign.sql'),
   'alter table leads add column campaign text;\n',
 )
 const backend = postgres(server.url, {

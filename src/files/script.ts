@@ -86,8 +86,12 @@ export class ScriptReader {
         continue
       }
       const tokens = tellingTokens(text, statement, isSuspicious)
-      const control = controlOf(text, tokens)
-      const findings = findingsOf(text, { start, end, tokens, control }, this.#noTransaction)
+      // Nothing of it is in the way, and there may be a million of them.
+      const isHarmless = !isSuspicious && plain.has(tokens[0]?.text ?? '')
+      const control = isHarmless ? undefined : controlOf(text, tokens)
+      const findings = isHarmless
+        ? []
+        : findingsOf(text, { start, end, tokens, control }, this.#noTransaction)
       this.meetsData ||= copiesFromClient(tokens)
       this.#take({
         ...place,
@@ -254,6 +258,7 @@ function controlFinding(control: Control, at: number, noTransaction: boolean): F
 
 /** As pg_dump writes them since 2025: a key between them keeps psql from other commands. */
 function isRestrict(text: string, { start, end }: Statement): boolean {
+  if (!text.startsWith('\\', start)) return false
   return /^\\(?:un)?restrict [A-Za-z0-9]+$/.test(text.slice(start, end).trimEnd())
 }
 

@@ -45,7 +45,7 @@ describe('image', { skip: noCluster, concurrency: 3 }, () => {
     const { config, layers } = readArchive()
     assert.equal(config.config.User, '65532:65532')
     assert.equal(config.config.WorkingDir, '/')
-    assert.deepEqual(config.config.Entrypoint, ['/nodejs/bin/node', '/lockstep/lockstep.mjs'])
+    assert.deepEqual(config.config.Entrypoint, ['/nodejs/bin/node', '/opt/lockstep/lockstep.mjs'])
     assert.equal(config.config.Cmd?.length ?? 0, 0)
     const labels = Object.keys(config.config.Labels)
     for (const name of ['title', 'description', 'licenses', 'version', 'revision'])
@@ -85,8 +85,8 @@ describe('image', { skip: noCluster, concurrency: 3 }, () => {
       const first = run(`${db.name}-1`)
       assert.equal(first.status, 0, first.stderr)
       // Readable lines, since nothing says that this is a cluster.
-      assert.match(first.stdout, /^start {6}lockstep [^]*\ndone {7}16 files .* exit 0\n$/)
-      assert.match(run(`${db.name}-2`).stdout, /\ndone {7}nothing to do: 16 files .* exit 0\n$/)
+      assert.match(first.stdout, /^start {6}lockstep [^]*\ndone {7}17 files .* exit 0\n$/)
+      assert.match(run(`${db.name}-2`).stdout, /\ndone {7}nothing to do: 17 files .* exit 0\n$/)
     },
   )
 

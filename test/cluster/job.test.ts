@@ -17,7 +17,7 @@ describe('a Job', { skip: noCluster, concurrency: 3 }, () => {
     const checkpoints = new Set(records.map(({ checkpoint }) => checkpoint))
     for (const name of ['start', 'files', 'database', 'lock', 'plan', 'applied', 'verified'])
       assert.ok(checkpoints.has(name), name)
-    assert.match(records.at(-1)?.message ?? '', /^done 16 files .* in .* s, exit 0$/)
+    assert.match(records.at(-1)?.message ?? '', /^done 17 files .* in .* s, exit 0$/)
     const [ledger] = await space.db.sql<{ count: string }>(`select count(*) from lockstep.ledger`)
     assert.equal(ledger?.count, '16')
   })

@@ -37,14 +37,14 @@ describe('the status', { skip: noCluster, concurrency: 3 }, () => {
     await space.wait('job/migrate', 'condition=Complete')
     const status = await statusOf(space)
     assert.equal(status.state, 'succeeded')
-    assert.equal(status.version, '0016')
+    assert.equal(status.version, '0017')
     assert.equal(Object.keys(status.applied).length, 16)
     const records = recordsOf(await space.log('job/migrate'))
     assert.ok(records.some(({ checkpoint }) => checkpoint === 'published'))
 
     const again = await runOnce(space, pod('again', asRunner), 'again')
     assert.equal(again.exit, 0)
-    assert.match(again.log, /nothing to do: 16 files applied already/)
+    assert.match(again.log, /nothing to do: 17 files applied already/)
 
     const as = `--as=system:serviceaccount:${space.name}:runner`
     assert.match(await space.refused('create', 'configmap', 'status', as), /forbidden/)

@@ -33,17 +33,18 @@ for (const form of ['source', 'bundle'] as const satisfies ProgramForm[]) {
     assertSucceeded(first)
     const checkpoints = first.stdout.split(/\n(?! )/).map((line) => line.split(' ')[0])
     const steps = 'start files database found lock plan guard'.split(' ')
-    const files = Array.from({ length: 7 }, () => 'applied')
+    const whole = Array.from({ length: 7 }, () => 'applied')
+    const files = [...whole, 'step', 'step', 'applied']
     assert.deepEqual(checkpoints, [...steps, ...files, 'verified', 'done', ''])
     assert.match(first.stdout, /^found +no tables: an empty database$/m)
     assert.match(
       first.stdout,
-      /^done +16 files \(10 by the baseline, 6 applied\) in [\d.]+ s, exit 0$/m,
+      /^done +17 files \(10 by the baseline, 7 applied\) in [\d.]+ s, exit 0$/m,
     )
     assert.deepEqual(await db.sql('select count(*)::int as leads from leads'), [{ leads: 120 }])
 
     const second = await runProgram(ask)
-    assertSucceeded(second, /^done +nothing to do: 16 files applied already/m)
+    assertSucceeded(second, /^done +nothing to do: 17 files applied already/m)
     assert.doesNotMatch(second.stdout, /^(lock|plan|applied)/m)
     assert.deepEqual(await db.sql('select count(*)::int as runs from lockstep.run'), [{ runs: 1 }])
   })

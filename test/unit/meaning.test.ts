@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { hash } from 'node:crypto'
 import { meaningOf } from '../../src/files/meaning.ts'
+import { splitStatements, tokensOf } from '../../src/files/statements.ts'
+import { randomOf, testSeed } from '../support/random.ts'
+import { damaged, statements as someStatements } from '../support/sql-strings.ts'
 
 // Golden values: ledgers hold them, so they may never change.
 for (const [text, file, statements] of [
@@ -56,3 +60,18 @@ for (const [what, other] of [
     assert.notEqual(meaningOf(other).file, meaningOf(written).file)
   })
 }
+
+test('short statements and long ones, plain ones and others have their meaning by the same rule', () => {
+  const random = randomOf(testSeed())
+  const texts = Array.from({ length: 2_000 }, () => damaged(someStatements(random), random))
+  const long = 'x'.repeat(3_000)
+  for (const text of [...texts, `select '${long}'`, `select '${'y'.repeat(50)}é', "${long}"`]) {
+    const byRule = splitStatements(text).statements.map((statement) => {
+      const tokens = tokensOf(text, statement).map((token) =>
+        token.kind === 'word' ? token.text : token.text.replace(/\r\n?/g, '\n'),
+      )
+      return hash('sha256', tokens.map((token) => `\0${token}`).join(''))
+    })
+    assert.deepEqual(meaningOf(text).statements, byRule, JSON.stringify(text))
+  }
+})

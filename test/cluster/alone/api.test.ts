@@ -54,12 +54,12 @@ test(
     await space.wait('job/migrate', 'condition=Complete', 120)
     const log = await space.log('job/migrate')
     assert.match(log, /the status is not published: /)
-    assert.match(recordsOf(log).at(-1)?.message ?? '', /^done 16 files .* exit 0$/)
+    assert.match(recordsOf(log).at(-1)?.message ?? '', /^done 17 files .* exit 0$/)
     assert.match(await space.refused('get', 'configmap/status'), /not found/)
 
     await space.apply(job('again', parts))
     await space.wait('job/again', 'condition=Complete')
     const { state, version } = await statusOf(space)
-    assert.deepEqual({ state, version }, { state: 'succeeded', version: '0016' })
+    assert.deepEqual({ state, version }, { state: 'succeeded', version: '0017' })
   },
 )
