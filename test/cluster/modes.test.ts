@@ -278,7 +278,7 @@ for (const by of findHelms()) {
       await space.db.sql('create table users (id int)')
       const failed = await helm.run('install', 'crm', chart, ...values)
       assert.match(failed.stderr, /DATABASE_NOT_EMPTY/)
-      const once = ['--set', 'job.args={adopt,--baseline,--yes}', '-s', 'templates/once.yaml']
+      const once = ['--set', 'job.args={adopt,--upto,0016,--yes}', '-s', 'templates/once.yaml']
       const { stdout } = await helm.must('template', 'crm', chart, ...values, ...once)
       await kubectl(['create', '-n', space.name, '-f', '-'], stdout)
       await space.wait('job/crm-lockstep-once', 'condition=Complete')
