@@ -100,10 +100,7 @@ export async function newPod(space: Space, known: readonly string[]): Promise<st
 
 /** What the Jobs of a component have said so far, whatever their names; nothing while none has begun. */
 export async function wholeLog(space: Space, component = 'migration'): Promise<string> {
-  const selector = `app.kubernetes.io/component=${component}`
-  const said = await tryKubectl([
-    ...['--namespace', space.name, 'logs', '-l', selector],
-    ...['--tail=-1', '-c', 'lockstep'],
-  ])
-  return said.stdout
+  const logs = ['logs', '-l', `app.kubernetes.io/component=${component}`]
+  const whole = ['--tail=-1', '-c', 'lockstep', '--namespace', space.name]
+  return (await tryKubectl([...logs, ...whole])).stdout
 }
