@@ -81,6 +81,7 @@ test('files are in the order of their versions as numbers, then of their names b
 
 for (const [file, mended] of [
   ['V1__a.sql', '0001_a.sql'],
+  ['Baseline.SQL', 'baseline.sql'],
   ['v2__Add_owner.sql', '0002_Add_owner.sql'],
   ['V1_a.sql', '0001_a.sql'],
   ['1-a.sql', '0001_a.sql'],
