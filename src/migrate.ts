@@ -25,7 +25,15 @@ import { Watch } from './postgres/watch.ts'
 import { letFailureRest, refuseIfFailedSince, setChecksum } from './predecessor.ts'
 import { Publishing } from './publishing.ts'
 import { nothingRecorded } from './recorded.ts'
-import { finish, loseTurn, recordFailure, withProgress, type Done, type Trip } from './trip.ts'
+import {
+  finish,
+  loseTurn,
+  recordFailure,
+  tellUntold,
+  withProgress,
+  type Done,
+  type Trip,
+} from './trip.ts'
 import { refuseUnfit, worksOf, type PlannedWork } from './works.ts'
 
 /**
@@ -173,6 +181,7 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
     trip.isRecorded = true
     await recordStart(session, config.schema, run, set, config.phase)
     if (decision.mustFlush) await flushLedger(session, config.schema)
+    tellUntold(trip, ledger?.rows ?? [])
     await amendLedger(session, config.schema, terms.lockKey, decision)
     await trip.guarded.before(session)
     await applyPlan(trip, session, works, terms)

@@ -51,7 +51,7 @@ export async function finish(
   { decision, rows }: Done,
   session: Session,
 ): Promise<Outcome> {
-  const { config, folder, run, tell, told } = trip
+  const { config, folder, run, tell } = trip
   for (const text of decision.notes) tell({ checkpoint: 'note', text })
   const due = folder.files.filter((file) => !decision.later.includes(file))
   const nothing = { kind: 'nothing-to-do', files: due.length } as const
@@ -59,10 +59,7 @@ export async function finish(
   const ours = rows.filter((row) => row.run === run.id)
   const covered = ours.filter(({ how }) => how === 'baseline').length
   const applied = ours.filter(({ how }) => how !== 'baseline')
-  for (const { name } of applied.filter((row) => !told.includes(row.name))) {
-    const text = `${name} is applied: the connection was lost behind its COMMIT`
-    tell({ checkpoint: 'note', text })
-  }
+  tellUntold(trip, applied)
   await recordEnd(session, config.schema, run, success)
   const guarded = await trip.guarded.after(session)
   tell({ checkpoint: 'verified', head: due.at(-1)?.file ?? '', files: due.length, guarded })
@@ -70,6 +67,16 @@ export async function finish(
   if (failure !== undefined) return { kind: 'failed', failure }
   if (ours.length === 0) return nothing
   return { kind: 'applied', applied: applied.length, covered }
+}
+
+/** What this run has applied on connections before, as the ledger shows it and nobody has told. */
+export function tellUntold({ run, told, tell }: Trip, rows: readonly LedgerEntry[]): void {
+  for (const row of rows) {
+    if (row.run !== run.id || row.how === 'baseline' || told.includes(row.name)) continue
+    const text = `${row.name} is applied: the connection was lost behind its COMMIT`
+    tell({ checkpoint: 'note', text })
+    told.push(row.name)
+  }
 }
 
 /** Nothing is applied, but the status may say otherwise; only who has the turn may write it. */

@@ -58,6 +58,16 @@ export interface Terms {
   readonly guardTables: readonly TablePattern[]
 }
 
+/** How a work is done. */
+export interface Manner {
+  /** The session, whose transaction has been begun already. */
+  readonly borrowed?: Borrowed | undefined
+  /** What must be told exactly: the rows that an earlier try may have lost. */
+  readonly exact?: Exact | undefined
+  /** COMMIT does not wait for the disk: that of a later one is waited for, which flushes both. */
+  readonly isRelaxed?: boolean | undefined
+}
+
 export interface Envelope {
   readonly prefix: string
   readonly suffix: string
@@ -73,16 +83,12 @@ export function labelOf({ file }: Pick<Work, 'file'>): string {
  * role, cursors, prepared statements, temporary tables) from the next file and from our own
  * statements; they stand behind the text too, because the server reads a whole message before the
  * first statement of it runs, with the settings of that moment.
- *
- * @param borrowed - the session, whose transaction has been begun already
- * @param exact - what must be told exactly: the rows that an earlier try may have lost
  */
 export function envelope(
   work: Work,
   terms: Terms,
   major: number,
-  borrowed?: Borrowed,
-  exact?: Exact,
+  { borrowed, exact, isRelaxed = false }: Manner = {},
 ): Envelope {
   const ledger = identifier(terms.schema)
   const care =
@@ -91,7 +97,9 @@ export function envelope(
       : careForBorrowed(borrowed, terms, major)
   const first = work.head + 1
   const last = work.head + work.earns.length
-  const opens = work.earns.map((file, index) => openCall(file, work.head + index, work, terms))
+  const opens = work.earns.map((file, index) =>
+    openCall(file, work.head + index, work, terms, isRelaxed),
+  )
   const guards = terms.guardTables.length > 0
   const prefix = [
     `${labelOf(work)}${care.begin}${care.reset}${care.before}`,
@@ -120,7 +128,9 @@ export function envelope(
     guards ? functionsStay(terms) : '',
     // Else the figures of this file would be among those of the next.
     major >= 15 ? 'SELECT pg_catalog.pg_stat_force_next_flush();' : '',
-    `${care.leave}COMMIT`,
+    care.leave,
+    isRelaxed ? 'SET LOCAL synchronous_commit=off;' : '',
+    'COMMIT',
   ].join('')
   return { prefix, suffix }
 }
@@ -249,6 +259,7 @@ export function openCall(
   previous: number,
   work: { readonly how: Work['how'] | 'adopted'; readonly over: readonly number[] },
   terms: Pick<Terms, 'schema' | 'lockKey' | 'run'>,
+  isRelaxed = false,
 ): string {
   const values = [
     `(${terms.lockKey})::pg_catalog.int8`,
@@ -264,6 +275,7 @@ export function openCall(
     literal(`{${work.over.join(',')}}`),
     literal(terms.run),
     literal(digestsOf(file)),
+    !isRelaxed,
   ]
   return `SELECT ${identifier(terms.schema)}.open(${values.join(',')});`
 }

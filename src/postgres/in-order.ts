@@ -1,6 +1,7 @@
 import { Failure } from '../failure.ts'
 import type { Tell } from '../events.ts'
-import { applyAll, type Applied } from './apply.ts'
+import type { Applied } from './apply.ts'
+import { applyAll } from './window.ts'
 import type { Terms, Work } from './envelope.ts'
 import type { Session } from './session.ts'
 import { applyStepwise } from './stepwise.ts'

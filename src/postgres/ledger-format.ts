@@ -77,7 +77,7 @@ function ledgerFunctions(schema: string): string[] {
     `create or replace function ${s}.open(
       lock_key bigint, new_id bigint, new_previous bigint, new_version numeric, new_name text,
       new_checksum text, new_meanings text[], new_kind text, new_how text, new_breaks_before numeric,
-      new_over bigint[], new_run text, new_digests text
+      new_over bigint[], new_run text, new_digests text, new_flushed boolean
     ) returns void language plpgsql ${own} as $$
     begin
       if not pg_try_advisory_xact_lock(lock_key) then
@@ -88,12 +88,12 @@ function ledgerFunctions(schema: string): string[] {
       end if;
       insert into ${s}.ledger (
         id, previous, chained, version, name, checksum, meanings, kind, how, breaks_before, over, run,
-        digests
+        digests, flushed
       ) values (
         new_id, new_previous,
         case new_previous when 0 then true else (select true from ${s}.ledger where id = new_previous) end,
         new_version, new_name, new_checksum, new_meanings, new_kind, new_how, new_breaks_before,
-        new_over, new_run, new_digests
+        new_over, new_run, new_digests, new_flushed
       );
     end $$`,
     watchFunction(s, schema, own),

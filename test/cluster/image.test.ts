@@ -45,7 +45,7 @@ describe('image', { skip: noCluster, concurrency: 3 }, () => {
     const { config, layers } = readArchive()
     assert.equal(config.config.User, '65532:65532')
     assert.equal(config.config.WorkingDir, '/')
-    assert.deepEqual(config.config.Entrypoint, ['/nodejs/bin/node', '/lockstep/lockstep.mjs'])
+    assert.deepEqual(config.config.Entrypoint, ['/nodejs/bin/node', '/opt/lockstep/lockstep.mjs'])
     assert.equal(config.config.Cmd?.length ?? 0, 0)
     const labels = Object.keys(config.config.Labels)
     for (const name of ['title', 'description', 'licenses', 'version', 'revision'])

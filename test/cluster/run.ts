@@ -27,11 +27,13 @@ else process.exitCode = await (given === undefined ? onOwnCluster() : onGivenClu
 async function onOwnCluster(): Promise<number> {
   // The tests hear the same signal and end; what was started goes with them.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => undefined)
+  const images = buildImages()
+  // Its failure is met below, where the cluster is taken down.
+  images.catch(() => undefined)
+  const from = readyBinaries()
+  await must(script, ...(from === undefined ? ['build'] : ['unpack', from]))
+  await must(script, 'up')
   try {
-    const images = buildImages()
-    const from = readyBinaries()
-    await must(script, ...(from === undefined ? ['build'] : ['unpack', from]))
-    await must(script, 'up')
     await images
     env['PATH'] = `${bin}${delimiter}${process.env['PATH']}`
     env['KUBECONFIG'] = join(home, 'run', 'admin.kubeconfig')

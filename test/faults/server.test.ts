@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import postgres from 'postgres'
+import { rowsOf, withClient } from '../support/database.ts'
 import { folderOf } from '../support/folder.ts'
+import { markingFiles, marksIn, namesIn } from '../support/marks.ts'
 import { assertFailed, assertSucceeded } from '../support/output.ts'
-import { startProgram } from '../support/program.ts'
+import { runProgram, startProgram } from '../support/program.ts'
 import { freePort, startServer, superuserPassword } from '../support/server.ts'
 
 const files = {
@@ -36,6 +38,29 @@ for (const mode of ['fast', 'immediate'] as const) {
     } finally {
       await sql.end({ timeout: 1 })
     }
+  })
+}
+
+for (const told of ['0001_f.sql', '0004_f.sql', '0021_f.sql', '0038_f.sql']) {
+  test(`a server that is stopped immediate when ${told} has been told keeps whatever had been told`, async () => {
+    // What no COMMIT waits for is written by nobody meanwhile, so that it is lost.
+    await using server = await startServer(18, ['fsync=off', 'wal_writer_delay=10s'])
+    using folder = folderOf(markingFiles('app', 40))
+    const env = { DATABASE_URL: server.url, LOCKSTEP_DIR: folder.path }
+    const running = startProgram({ env, form: 'bundle' })
+    await running.says(`applied    ${told}`)
+    await server.stop('immediate')
+    const { output } = await running.ran
+    await server.start()
+    const lines = [...output.matchAll(/^applied {4}(\S+)/gm)].map(([, file]) => file)
+    await withClient(server.url, async (client) => {
+      const db = { sql: <Row>(text: string) => rowsOf<Row>(client, text) }
+      const names = await namesIn(db, 'lockstep')
+      assert.deepEqual(names, await marksIn(db, 'app'))
+      assert.deepEqual(lines, names.slice(0, lines.length))
+      assertSucceeded(await runProgram({ env, form: 'bundle' }), 'the ledger shows all 40 files')
+      assert.equal((await marksIn(db, 'app')).length, 40)
+    })
   })
 }
 

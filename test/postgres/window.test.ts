@@ -28,6 +28,12 @@ async function ledger(db: Database): Promise<string[]> {
   return rows.map(({ name }) => name)
 }
 
+/** Whether the commit of each was waited for, or has been made durable since. */
+async function flushed(db: Database): Promise<boolean[]> {
+  const rows = await db.sql<{ flushed: boolean }>('select flushed from lockstep.ledger order by id')
+  return rows.map((row) => row.flushed)
+}
+
 // All twelve are on the wire before the first is answered, so each of these must stop what is behind it.
 for (const [what, code, sixth] of [
   ['an error while it runs', 'SQL_FAILED', 'create table half (id int); select 1 / 0;'],
@@ -56,6 +62,8 @@ for (const [what, code, sixth] of [
     const ran = await migrateFiles(db, filesWith(sixth), env)
     assertFailed(ran, 1, code, nameOf(6), 'applied in this run and kept: 5 files')
     assert.deepEqual(await ledger(db), numbers.slice(0, 5).map(nameOf))
+    // The fifth is told, so it is on the disk.
+    assert.deepEqual(await flushed(db), [false, false, false, true, true])
     assert.deepEqual(await marks(db), numbers.slice(0, 5))
     assert.deepEqual(await db.sql(`select to_regclass('half') as half`), [{ half: null }])
 

@@ -87,7 +87,7 @@ function client(url: string): postgres.Sql {
   return postgres(url, { max: 1, fetch_types: false, onnotice: () => undefined })
 }
 
-async function rowsOf<Row>(on: postgres.Sql, text: string): Promise<Row[]> {
+export async function rowsOf<Row>(on: postgres.Sql, text: string): Promise<Row[]> {
   // oxlint-disable-next-line no-unsafe-type-assertion -- the test that wrote the query knows its columns
   return [...(await on.unsafe(text))] as Row[]
 }

@@ -17,9 +17,9 @@ export function markingFiles(schema: string, count: number): Record<string, stri
 }
 
 /** Names of the files whose marks are there, in order; none may be there in part or twice. */
-export async function marksIn(db: Database, schema: string): Promise<string[]> {
+export async function marksIn(db: Pick<Database, 'sql'>, schema: string): Promise<string[]> {
   const tables = await db.sql<{ name: string }>(
-    `select tablename as name from pg_tables where schemaname = '${schema}' and tablename <> 'journal' order by 1`,
+    `select tablename as name from pg_tables where schemaname = '${schema}' and tablename <> 'journal' order by length(tablename), tablename`,
   )
   const journal =
     tables.length === 0
@@ -34,7 +34,7 @@ export async function marksIn(db: Database, schema: string): Promise<string[]> {
 }
 
 /** Names in a ledger, in its order; each row must be finished. */
-export async function namesIn(db: Database, ledgerSchema: string): Promise<string[]> {
+export async function namesIn(db: Pick<Database, 'sql'>, ledgerSchema: string): Promise<string[]> {
   const [ledger] = await db.sql<{ there: boolean }>(
     `select to_regclass('${ledgerSchema}.ledger') is not null as there`,
   )

@@ -1,7 +1,7 @@
 import { asFailure, type Failure } from '../../src/failure.ts'
 import { noDirectives } from '../../src/files/directives.ts'
 import { meaningOf } from '../../src/files/meaning.ts'
-import { applyAll } from '../../src/postgres/apply.ts'
+import { applyAll } from '../../src/postgres/window.ts'
 import type { Work } from '../../src/postgres/envelope.ts'
 import { ensureLedger, look } from '../../src/postgres/ledger.ts'
 import { lockKey } from '../../src/postgres/lock.ts'

@@ -142,7 +142,7 @@ alive() { [ -s "$RUN/$1.pid" ] && kill -0 "$(cat "$RUN/$1.pid")" 2>/dev/null; }
 wait_for() { # seconds what cmd...
   local end=$((SECONDS + $1)) what=$2; shift 2
   until "$@" > /dev/null 2>&1; do
-    [ $SECONDS -lt $end ] || die "$what was not ready in time (see $LOGS)"
+    [ $SECONDS -lt $end ] || { tail -n 5 "$LOGS"/*.log >&2; die "$what was not ready in time"; }
     sleep 0.2
   done
   say "$what ready"
@@ -287,7 +287,9 @@ api() {
 }
 
 up() {
-  [ ! -e "$RUN/etcd.pid" ] || die "already up (run '$0 down' first)"
+  [ ! -e "/run/netns/$NETNS" ] || die "one is up already: $0 down, with its CLUSTER_HOME, ends it"
+  # Half a cluster is nobody's.
+  trap '[ $? = 0 ] || down' EXIT
   mkdir -p "$RUN" "$LOGS"
   pki; config_files; network
   start etcd "$BIN/etcd" --name test --data-dir "$RUN/etcd" --unsafe-no-fsync \

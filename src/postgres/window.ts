@@ -1,0 +1,144 @@
+import { pause } from '../pause.ts'
+import { sizeOf } from '../files/text.ts'
+import { apply, giveUp, mostExactTries, type Applied, type Landed } from './apply.ts'
+import type { Terms, Work } from './envelope.ts'
+import { Flusher } from './flusher.ts'
+import { flushLedger } from './ledger.ts'
+import type { Session } from './session.ts'
+import { Suspicion } from './verdict.ts'
+
+/**
+ * How much is on the wire at once: messages, and characters of text in all but the first. Where a
+ * pooler may give the next transaction to another session, one at a time.
+ */
+const window = { messages: 64, messagesIfShared: 1, characters: 2 ** 20 }
+
+/**
+ * Of so many, only the last waits at its COMMIT for the disk, and is told with those before it: the
+ * write-ahead log is flushed in order. More at once would keep people waiting for lines.
+ */
+const flushEvery = 4
+
+/** So long nobody waits for a line because the file behind it takes long. */
+const heldMs = 200
+
+/**
+ * Applies works in their order and yields each when its COMMIT has been answered and no crash of the
+ * server can undo it.
+ *
+ * Several are on the wire at once, so that the server never waits for us. What fails stops all that
+ * is behind it: after an error inside a transaction each next BEGIN is refused (25P02); where
+ * nothing of the message ran (a syntax error, a cancel at BEGIN), the next one begins and is refused
+ * by the chain of the ledger, since the row before its own is not there.
+ *
+ * A file that seems to lose rows is rolled back and run once more in exact mode, which alone decides.
+ *
+ * @param begins - told which work the server has come to, and whether in exact mode
+ * @throws {Failure} of the first that failed, when all behind it have been refused: SQL_FAILED with
+ *   the place, GUARD_VIOLATED, TRANSACTION_ENDED, LOCK_TIMEOUT, LEDGER_MOVED, LEDGER_DAMAGED, COPY_REFUSED,
+ *   CONNECTION_LOST
+ */
+export async function* applyAll(
+  on: Session,
+  works: readonly Work[],
+  terms: Terms,
+  begins: (work: Work, isExact: boolean) => void,
+): AsyncGenerator<Applied> {
+  const flights: Flight[] = []
+  /** Committed, but not certain to survive a crash. */
+  const held: Applied[] = []
+  await using flusher = new Flusher(on, `lockstep/${terms.run}/flush`)
+  const most = terms.pooler === 'allow' ? window.messagesIfShared : window.messages
+  let inFlight = 0
+  let sent = 0
+  let suspicion: Suspicion | undefined
+  const send = (work: Work): void => {
+    const isLast = sent === works.length - 1 || (sent + 1) % flushEvery === 0
+    // A large one counts for more than the window: it goes alone.
+    const characters = sizeOf(work.text)
+    const isRelaxed = !isLast && most > 1 && characters < window.characters && !suspicion
+    const landed = apply(on, work, terms, { suspicion, isRelaxed })
+    landed.catch(ignore)
+    flights.push({ landed, characters, isRelaxed })
+    inFlight += characters
+    sent += 1
+  }
+  const fits = (work: Work): boolean =>
+    flights.length === 0 ||
+    // What is run exactly takes long: nothing waits behind it.
+    (suspicion === undefined &&
+      flights.length < most &&
+      inFlight + sizeOf(work.text) <= window.characters)
+
+  try {
+    for (let at = 0, tries = 0; at < works.length;) {
+      for (let next = works[sent]; next !== undefined && fits(next); next = works[sent]) send(next)
+      const [work] = works.slice(at, at + 1)
+      const [flight] = flights
+      if (work === undefined || flight === undefined) return
+      begins(work, suspicion !== undefined)
+      const begunMs = performance.now()
+      try {
+        if (held.length > 0 && (await isSlow(flight, flusher))) yield* held.splice(0)
+        const landed = await flight.landed
+        flights.shift()
+        inFlight -= flight.characters
+        at += 1
+        tries = 0
+        suspicion = undefined
+        held.push({ work, durationMs: performance.now() - begunMs, ...landed })
+        if (!flight.isRelaxed) yield* held.splice(0)
+      } catch (error) {
+        await Promise.allSettled(flights.map(({ landed }) => landed))
+        if (!(error instanceof Suspicion) || tries === mostExactTries) {
+          if (held.length > 0 && (await isFlushed(on, terms))) yield* held
+          throw error
+        }
+        flights.length = 0
+        inFlight = 0
+        sent = at
+        tries += 1
+        suspicion = error.joined(suspicion)
+        await giveUp(on)
+      }
+    }
+  } finally {
+    await Promise.allSettled(flights.map(({ landed }) => landed))
+  }
+}
+
+interface Flight {
+  readonly landed: Promise<Landed>
+  readonly characters: number
+  readonly isRelaxed: boolean
+}
+
+/** Whether a flight takes long, and what had been committed before has been made durable from outside. */
+async function isSlow({ landed }: Flight, flusher: Flusher): Promise<boolean> {
+  const stop = new AbortController()
+  const flushed = pause(heldMs, stop.signal)
+    .then(() => flusher.flush(stop.signal))
+    .then(
+      () => true,
+      () => false,
+    )
+  const over = landed.then(ignore, ignore)
+  const isFirst = await Promise.race([flushed, over])
+  stop.abort(new Error('it has landed'))
+  return isFirst === true
+}
+
+/** Whether what is committed has been made durable; a session that is lost, or was told to stop, cannot do it. */
+async function isFlushed(on: Session, { schema }: Terms): Promise<boolean> {
+  try {
+    await on.execute('rollback')
+    await flushLedger(on, schema)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function ignore(): void {
+  // Told to whoever awaits it; behind a failure nobody does.
+}
