@@ -81,7 +81,6 @@ test('files are in the order of their versions as numbers, then of their names b
 
 for (const [file, mended] of [
   ['V1__a.sql', '0001_a.sql'],
-  ['Baseline.SQL', 'baseline.sql'],
   ['v2__Add_owner.sql', '0002_Add_owner.sql'],
   ['V1_a.sql', '0001_a.sql'],
   ['1-a.sql', '0001_a.sql'],
@@ -111,6 +110,7 @@ for (const [file, mended] of [
 }
 
 test('a mended version is as wide as the widest of the folder', () => {
+  assert.equal(mendedName('Baseline.SQL', 4), 'baseline.sql')
   assert.equal(mendedName('V1__a.sql', 14), '00000000000001_a.sql')
   assert.equal(mendedName('V123__a.sql', 2), '123_a.sql')
 })
