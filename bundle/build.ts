@@ -8,7 +8,8 @@ import { build, type BuildOptions, type Plugin } from 'esbuild'
  *
  * - `lockstep.mjs`, the entry: `main.ts` alone, so that signals are heard at once;
  * - `program.cjs`, all that a run needs, and `program.cache`, the same as V8 compiles it (`program.ts`);
- * - a chunk for each file that the program imports while it runs.
+ * - `gate.cjs` and `gate.cache`, the same without what a gate that reads a file never needs;
+ * - a chunk for each library that is loaded while the program runs.
  *
  *   node bundle/build.ts [NODE]
  *
@@ -70,16 +71,28 @@ const leavesOut: Plugin = {
     })),
 }
 
-const chunks = new Set<string>()
-/** An own file that is imported while the program runs is a chunk beside it. */
+/** Own files that bring a library and nothing else: each is a chunk beside the program, loaded when it is asked for. */
+const chunks = ['src/report/pretty.ts', 'src/kubernetes/client.ts']
 const leavesChunks: Plugin = {
   name: 'leaves chunks',
   setup: (made) =>
-    made.onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) => {
-      if (kind !== 'dynamic-import') return undefined
-      chunks.add(join(resolveDir, path))
-      return { path: `./${basename(path, '.ts')}.cjs`, external: true }
-    }),
+    made.onResolve({ filter: /\/(?:pretty|client)\.ts$/ }, ({ path }) => ({
+      path: `./${basename(path, '.ts')}.cjs`,
+      external: true,
+    })),
+}
+
+/** Pods start through a gate, often many at once: one that reads a file has neither driver nor other commands. */
+const leavesCommands: Plugin = {
+  name: 'leaves commands',
+  setup: (made) =>
+    made.onResolve(
+      {
+        filter:
+          /^\.\/(?:adopt|check|check-baseline|gate-database|migrate|plan|postgres\/address|status|report\/(?:check|plan|status)-text)\.ts$/,
+      },
+      () => ({ path: join(root, 'bundle', 'absent.cjs') }),
+    ),
 }
 
 /**
@@ -102,13 +115,21 @@ await build({
   outExtension: { '.js': '.mjs' },
   plugins: [takesProgram],
 })
-await build({
+// What `require` would put around a module: `program.ts` has a script.
+const script: BuildOptions = {
   ...commonJs,
-  entryPoints: { program: 'src/cli.ts' },
-  plugins: [leavesChunks, leavesOut],
-  // What `require` would put around a module: `program.ts` has a script.
   banner: { js: '(function(exports,require,module){' },
   footer: { js: '})' },
+}
+await build({
+  ...script,
+  entryPoints: { program: 'src/cli.ts' },
+  plugins: [leavesChunks, leavesOut],
+})
+await build({
+  ...script,
+  entryPoints: { gate: 'src/cli.ts' },
+  plugins: [leavesCommands, leavesChunks, leavesOut],
 })
 for (const path of chunks) {
   const name = basename(path, '.ts')

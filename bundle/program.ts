@@ -22,13 +22,13 @@ export class Program {
   readonly #bytes: Buffer
   readonly #script: InstanceType<typeof Script>
 
-  constructor(dist: string) {
-    this.#file = path.join(dist, 'program.cjs')
+  constructor(dist: string, name: 'program' | 'gate') {
+    this.#file = path.join(dist, `${name}.cjs`)
     this.#bytes = readFileSync(this.#file)
     // esbuild writes ASCII, which need not be decoded.
     this.#script = new Script(this.#bytes.toString('latin1'), {
       filename: this.#file,
-      cachedData: this.#readCache(path.join(dist, 'program.cache')),
+      cachedData: this.#readCache(path.join(dist, `${name}.cache`)),
     })
   }
 
@@ -52,7 +52,7 @@ export class Program {
     process.getBuiltinModule(name) ??
     process.getBuiltinModule('node:module').createRequire(this.#file)(name)
 
-  /** What `program.cache` is to hold: functions that have run until now are in it, others are not. */
+  /** What its cache is to hold: functions that have run until now are in it, others are not. */
   cache(): Buffer {
     const code = this.#script.createCachedData()
     return Buffer.concat([this.#digest(code), code])

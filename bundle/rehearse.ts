@@ -6,19 +6,42 @@ import { Program } from './program.ts'
 import { startScriptedServer } from './server.ts'
 
 /**
- * Runs the program once, where it finds nothing to do, and writes `program.cache`: V8 puts only those
- * functions into a cache that have run, and that is the run which is to be quick.
+ * Runs the program where it finds nothing to do, and the gate where it is open, and writes their caches:
+ * V8 puts only those functions into a cache that have run, and these are the runs which are to be quick.
  *
  *   node bundle/rehearse.ts DIST
  */
 const dist = process.argv[2] ?? 'dist'
 
+/** The files, and what of their meaning a status has. */
+const meanings = {
+  '0001_first.sql': '0dc81fada5f6e01b',
+  '0002_second.sql': 'c6fadfe11db56063',
+}
+
+const files = Object.keys(meanings).map((name) => ({
+  name,
+  text: `-- ${name}\ncreate table t${name.slice(0, 4)} ();\n`,
+}))
+
+const published = {
+  format: '1.0',
+  state: 'succeeded',
+  version: '0002',
+  database: '0'.repeat(16),
+  run: '0'.repeat(8),
+  set: '0'.repeat(64),
+  program: '0.0.0',
+  started: '2026-01-01T00:00:00.000Z',
+  applied: meanings,
+  checksums: Object.fromEntries(
+    files.map(({ name, text }) => [name, hash('sha256', text).slice(0, 16)]),
+  ),
+  breaksBefore: {},
+}
+
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-rehearsal-'))
 try {
-  const files = ['0001_first.sql', '0002_second.sql'].map((name) => ({
-    name,
-    text: `-- ${name}\ncreate table t${name.slice(0, 4)} ();\n`,
-  }))
   for (const { name, text } of files) writeFileSync(join(folder, name), text)
   const rows = files.map(({ name, text }, index) => ({
     id: index + 1,
@@ -42,20 +65,32 @@ try {
     steps: '[]',
     hasSucceeded: 't',
   }))
+  await rehearse('program', [], { DATABASE_URL: server.url })
+  const status = join(folder, 'status.json')
+  writeFileSync(status, JSON.stringify(published))
+  await rehearse('gate', ['wait', '--from', 'file'], { LOCKSTEP_STATUS: `file:${status}` })
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
 
-  const program = new Program(dist)
+async function rehearse(
+  name: 'program' | 'gate',
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<void> {
+  const program = new Program(dist, name)
   const exit = await program.start().runCli({
-    args: [],
-    env: { DATABASE_URL: server.url, LOCKSTEP_DIR: folder, LOCKSTEP_LOG_FORMAT: 'json' },
+    args,
+    env: { LOCKSTEP_DIR: folder, LOCKSTEP_LOG_FORMAT: 'json', ...env },
     isTerminal: false,
     stop: new AbortController().signal,
     print: () => undefined,
     onCrash: () => undefined,
     exit: (code) => process.exit(code),
   })
-  if (exit === 0) writeFileSync(join(dist, 'program.cache'), program.cache())
-  else console.error(`the rehearsal ended with ${exit}`)
-  process.exitCode = exit
-} finally {
-  rmSync(folder, { recursive: true, force: true })
+  if (exit === 0) writeFileSync(join(dist, `${name}.cache`), program.cache())
+  else {
+    console.error(`the rehearsal of ${name} ended with ${exit}`)
+    process.exitCode = exit
+  }
 }

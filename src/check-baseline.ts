@@ -132,9 +132,14 @@ async function build(
 ): Promise<void> {
   tell({ checkpoint: 'note', text: `building a scratch database ${by}` })
   try {
-    // Somebody watches: a failure before is no reason to rest.
+    // Somebody watches: a failure before is no reason to rest. And what is built is nobody's status.
     const own = { ...run, isAttended: true }
-    await migrate(config, own, onlyWhatTakesLong(tell, config.heartbeatMs), stop)
+    await migrate(
+      { ...config, status: undefined },
+      own,
+      onlyWhatTakesLong(tell, config.heartbeatMs),
+      stop,
+    )
   } catch (error) {
     const { code, message, more } = asFailure(error)
     throw new Failure(code, `${by}: ${message}`, more)

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { adopt } from './adopt.ts'
-import { readConfig, readFolderConfig, readLogConfig, type Env } from './config.ts'
+import { readConfig, readLogConfig, type Env } from './config.ts'
 import { check, exitOf } from './check.ts'
 import { checkBaseline } from './check-baseline.ts'
 import { failures } from './errors.ts'
@@ -9,6 +9,7 @@ import { asFailure, Failure } from './failure.ts'
 import type { Event, Outcome, Tell } from './events.ts'
 import { coverLines } from './files/covers.ts'
 import { readFolder } from './files/folder.ts'
+import { readGateConfig } from './gate-config.ts'
 import { adoptHelp, helpText } from './help.ts'
 import { migrate } from './migrate.ts'
 import { nextTurn, pause } from './pause.ts'
@@ -19,10 +20,12 @@ import { openLog } from './report/log.ts'
 import { planText } from './report/plan-text.ts'
 import { leaveTermination, terminationLog, terminationText } from './report/termination.ts'
 import { statusText } from './report/status-text.ts'
-import { readRequest, type Checks } from './request.ts'
+import type { Run } from './postgres/runs.ts'
+import { readRequest, type Checks, type Waits } from './request.ts'
 import { status } from './status.ts'
 import type { StatusDocument } from './status-document.ts'
 import { programVersion } from './version.ts'
+import { wait } from './wait.ts'
 
 /** What the process lends: `main.ts` alone touches it. */
 export interface Shell {
@@ -44,7 +47,8 @@ export async function runCli(shell: Shell): Promise<number> {
     shell.print(word === 'adopt' ? adoptHelp : helpText())
     return 0
   }
-  if (shell.args.includes('--version') || word === 'version') {
+  const isGate = shell.args.includes('wait')
+  if ((shell.args.includes('--version') && !isGate) || word === 'version') {
     shell.print(`${programVersion}\n`)
     return 0
   }
@@ -82,6 +86,7 @@ export async function runCli(shell: Shell): Promise<number> {
         tell({ checkpoint: 'start', programVersion, run: run.id, command: request.command })
       if (request.command === 'check' && request.checks !== 'baseline')
         return await checked(request, shell)
+      if (request.command === 'wait') return end(await waited(request, run, tell, shell))
       const config = readConfig(env)
       const stop = stopWithFailure(shell.stop, config.deadlineMs)
       for (const text of config.warnings) tell({ checkpoint: 'warning', text })
@@ -177,7 +182,7 @@ async function checked(
   request: { readonly env: Env } & Exclude<Checks, { readonly checks: 'baseline' }>,
   { print }: Shell,
 ): Promise<number> {
-  const { dir, maxFileBytes } = readFolderConfig(request.env)
+  const { dir, maxFileBytes } = readConfig(request.env, false)
   if (request.checks === 'covers') {
     print(`${coverLines(await readFolder(dir, maxFileBytes)).join('\n')}\n`)
     return 0
@@ -185,6 +190,17 @@ async function checked(
   const document = await check(dir, maxFileBytes)
   print(checkText(document, request.format))
   return exitOf(document)
+}
+
+async function waited(
+  { env, from, version }: Waits & { readonly env: Env },
+  run: Run,
+  tell: Tell,
+  { stop }: Shell,
+): Promise<Outcome> {
+  const config = readGateConfig(env, from)
+  for (const text of config.warnings) tell({ checkpoint: 'warning', text })
+  return await wait(config, version, run, tell, stopWithFailure(stop, config.deadlineMs))
 }
 
 /** Commands that print one document, and nothing else to stdout. */

@@ -2,6 +2,7 @@ import { cleanEnv, EnvError, makeExactValidator } from 'envalid'
 import { readDuration } from './files/duration.ts'
 import { failureOfAll } from './failure.ts'
 import { readTablePattern, splitList, type TablePattern } from './files/table-name.ts'
+import { cutWaits } from './cut-waits.ts'
 import type { ClusterAccess } from './kubernetes/status-map.ts'
 import { phases, type Phase } from './phases.ts'
 import { readAddress, type Address } from './postgres/address.ts'
@@ -28,6 +29,8 @@ export interface Config {
   readonly phase: Phase | undefined
   readonly pooler: Pooler
   readonly maxFileBytes: number
+  /** How long `lockstep wait` waits. */
+  readonly gateWaitMs: number
   readonly guardTables: readonly TablePattern[]
   /** For counting before and after the run, each. */
   readonly guardCountBudgetMs: number
@@ -138,6 +141,7 @@ export const variables = {
     'false',
     'true',
   )({ desc: '`true`: a run that cannot publish has failed (75)' }),
+  LOCKSTEP_GATE_WAIT: duration({ desc: 'how long `lockstep wait` waits for the schema' }),
   LOCKSTEP_MAX_FILE_SIZE: size({ desc: 'larger files are refused' }),
   LOCKSTEP_GUARD_TABLES: tableList({
     desc: 'tables whose rows are guarded: `leads,crm.faqs`, `crm.*`, `*`',
@@ -185,6 +189,7 @@ export const defaults: Readonly<Record<VariableName, string>> = {
   LOCKSTEP_POOLER: 'refuse',
   LOCKSTEP_STATUS: 'none',
   LOCKSTEP_STATUS_REQUIRED: 'false',
+  LOCKSTEP_GATE_WAIT: '9m',
   LOCKSTEP_MAX_FILE_SIZE: '1GiB',
   LOCKSTEP_GUARD_TABLES: '',
   LOCKSTEP_GUARD_COUNT_BUDGET: '2s',
@@ -204,12 +209,13 @@ export const variableOfFlag: ReadonlyMap<string, string> = new Map(
  * Reads the environment. Empty means unset: a chart's value that nobody set arrives as an empty
  * string.
  *
+ * @param hasAddress - false for a command without a database: of the address nothing is asked
  * @throws {Failure} CONFIG_INVALID, with every mistake in one report
  */
-export function readConfig(environment: Env): Config {
+export function readConfig(environment: Env, hasAddress = true): Config {
   const env = withoutEmpty(environment)
   const problems: string[] = []
-  const { addresses, ...read } = readAddress(env)
+  const { addresses, ...read } = hasAddress ? readAddress(env) : noAddress
   problems.push(...read.problems)
   const values = cleanEnv({ ...defaults, ...env }, variables, {
     reporter: ({ errors }) => {
@@ -218,7 +224,8 @@ export function readConfig(environment: Env): Config {
   })
   if (env['LOCKSTEP_STATUS_REQUIRED'] === 'true' && (env['LOCKSTEP_STATUS'] ?? 'none') === 'none')
     problems.push('LOCKSTEP_STATUS_REQUIRED is true, and LOCKSTEP_STATUS names no place')
-  const names = judgeNames(Object.keys(env), Object.keys(variables))
+  const asked = Object.keys(env).filter((name) => hasAddress || name.startsWith('LOCKSTEP_'))
+  const names = judgeNames(asked, Object.keys(variables))
   problems.push(...names.problems)
   if (problems.length > 0) {
     throw failureOfAll('CONFIG_INVALID', problems, [
@@ -243,6 +250,7 @@ export function readConfig(environment: Env): Config {
     phase: values.LOCKSTEP_PHASE === 'none' ? undefined : values.LOCKSTEP_PHASE,
     pooler: values.LOCKSTEP_POOLER,
     maxFileBytes: values.LOCKSTEP_MAX_FILE_SIZE,
+    gateWaitMs: values.LOCKSTEP_GATE_WAIT,
     guardTables: values.LOCKSTEP_GUARD_TABLES,
     guardCountBudgetMs: values.LOCKSTEP_GUARD_COUNT_BUDGET,
     status: values.LOCKSTEP_STATUS === 'none' ? undefined : values.LOCKSTEP_STATUS,
@@ -256,24 +264,7 @@ export function readConfig(environment: Env): Config {
   }
 }
 
-/** Waits that were asked for, and that the deadline cuts. */
-function cutWaits(
-  env: Env,
-  values: Readonly<Record<(typeof waits)[number] | 'LOCKSTEP_DEADLINE', number>>,
-): string[] {
-  const deadlineMs = values.LOCKSTEP_DEADLINE
-  return waits
-    .filter((name) => env[name] !== undefined && deadlineMs > 0 && values[name] > deadlineMs)
-    .map((name) => `${name} is longer than LOCKSTEP_DEADLINE, which cuts it`)
-}
-
-const waits = ['LOCKSTEP_CONNECT_WAIT', 'LOCKSTEP_RUNNER_WAIT', 'LOCKSTEP_RETRY_WAIT'] as const
-
-/** What a command without a database needs; of the address nothing is asked. */
-export function readFolderConfig(environment: Env): Pick<Config, 'dir' | 'maxFileBytes'> {
-  const own = Object.entries(environment).filter(([name]) => name.startsWith('LOCKSTEP_'))
-  return readConfig({ ...Object.fromEntries(own), DATABASE_URL: 'postgres://none@localhost/none' })
-}
+const noAddress = { addresses: [], problems: [], warnings: [] }
 
 /** How to log, as far as the environment can be read: its own mistakes must be told somehow. */
 export function readLogConfig(environment: Env): LogConfig {

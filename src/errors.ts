@@ -61,6 +61,11 @@ export const failures = {
     means: 'files wait for the phase after the rollout, and the run is not told which phase it is',
     todo: 'set LOCKSTEP_PHASE to before-rollout, after-rollout or all',
   },
+  STATUS_UNREADABLE: {
+    exit: 64,
+    means: 'the status that a gate waits for cannot be read: no token, no right, no such folder',
+    todo: 'give the pod what is named above; docs/gate.md lists what each kind of gate needs',
+  },
   PRIVILEGE_MISSING: {
     exit: 64,
     means: 'the role may not do what the ledger needs',
@@ -252,6 +257,11 @@ export const failures = {
     exit: 75,
     means: 'LOCKSTEP_DEADLINE was over while the run waited',
     todo: 'run again when what it waited for is done',
+  },
+  GATE_WAIT_OVER: {
+    exit: 75,
+    means: 'the schema did not get what this image needs within LOCKSTEP_GATE_WAIT',
+    todo: 'look whether a migration is under way, or why it failed: lockstep status',
   },
   STATUS_NOT_PUBLISHED: {
     exit: 75,

@@ -161,6 +161,8 @@ export type Outcome =
   | { kind: 'applied'; applied: number; covered: number }
   /** Of `adopt`: rows that are, or would be, written. */
   | { kind: 'adopted'; rows: number; isNothing: boolean; isWritten: boolean }
+  /** Of `wait`: pods may start. `ahead` are files that the schema has and this image lacks. */
+  | { kind: 'ready'; files: number; ahead: readonly string[] }
   | { kind: 'failed'; failure: Failure }
 
 export type Checkpoint = Event['checkpoint']

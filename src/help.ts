@@ -23,6 +23,9 @@ Keeps a PostgreSQL schema in step with a folder of SQL files.
                                           reads only; with --exit-code 2 where something would run
   lockstep adopt ... [--yes]              take over what others have built; writes the ledger and
                                           runs no SQL: lockstep adopt --help
+  lockstep wait [--from database]         the gate: returns when the schema has all that this image
+                                          needs; --from configmap or file reads LOCKSTEP_STATUS;
+                                          --version 0042 for an image without SQL files
   lockstep check [--format text]          what a run would refuse in the files, without a database;
                                           --format json for programs, github for pull requests
   lockstep check --baseline               the same, and in two scratch databases on the server,

@@ -1,5 +1,4 @@
 import { nextTurn } from './pause.ts'
-import { setFlagsFromString } from 'node:v8'
 import type { Config } from './config.ts'
 import type { Tell } from './events.ts'
 import type { Folder } from './files/folder.ts'
@@ -23,7 +22,7 @@ export async function readLargeFiles(
   for (const { text, checksum } of all) {
     if (!(text instanceof LargeText) || !text.isUnknown) continue
     if (rows.some((row) => row.checksum === checksum)) continue
-    keepYoungSmall()
+    await keepYoungSmall()
     let toldMs = performance.now()
     let characters = 0
     for (const stretch of stretchesOf(text)) {
@@ -44,6 +43,7 @@ export async function readLargeFiles(
  * outlives its use there. Of pieces that are sent and forgotten none needs to live so long: the peak
  * is 100 MB instead of 240, in no more time.
  */
-function keepYoungSmall(): void {
+async function keepYoungSmall(): Promise<void> {
+  const { setFlagsFromString } = await import('node:v8')
   setFlagsFromString('--semi-space-growth-factor=1')
 }

@@ -2,12 +2,12 @@ import type { Config } from './config.ts'
 import { decide, type Plan } from './decide.ts'
 import { asFailure, Failure } from './failure.ts'
 import type { Outcome, Tell } from './events.ts'
-import { readFolder, type Folder } from './files/folder.ts'
 import { Guarded } from './guarded.ts'
 import { judge } from './judge.ts'
 import { readLargeFiles } from './large-files.ts'
 import { Losses } from './losses.ts'
 import { nothingFound, type Found } from './objections.ts'
+import { openFolder } from './open-folder.ts'
 import { Patience } from './patience.ts'
 import { pause } from './pause.ts'
 import { giveUp } from './postgres/apply.ts'
@@ -67,8 +67,7 @@ export async function migrate(
 ): Promise<Outcome> {
   const losses = new Losses(config.connectWaitMs)
   await using first = new Connecting(config, run, tell, stop)
-  const folder = await readFolder(config.dir, config.maxFileBytes)
-  tellFolder(folder, tell)
+  const folder = await openFolder(config, tell)
   const trip: Trip = {
     config,
     folder,
@@ -263,18 +262,6 @@ function isNothing({ pending, covered, mustFlush, amendments }: Plan): boolean {
 
 function isEmpty(ledger: Ledger | undefined): boolean {
   return ledger === undefined || (ledger.rows.length === 0 && ledger.steps.length === 0)
-}
-
-function tellFolder(folder: Folder, tell: Tell): void {
-  for (const text of folder.warnings) tell({ checkpoint: 'warning', text })
-  tell({
-    checkpoint: 'files',
-    files: folder.files.length,
-    dir: folder.dir,
-    first: folder.files[0]?.file ?? '',
-    last: folder.files.at(-1)?.file ?? '',
-    baseline: folder.baseline?.version,
-  })
 }
 
 function tellFound(found: Found, tell: Tell): void {

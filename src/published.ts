@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import type { Entry } from './files/entry.ts'
 import type { Folder } from './files/folder.ts'
 import { compareNames, parseFileName, type FileName } from './files/name.ts'
 import type { Phase } from './phases.ts'
@@ -28,6 +29,8 @@ export interface Published {
   readonly reason?: string | undefined
   /** By names of files: their meanings, shortened, with a blank between several. */
   readonly applied: Readonly<Record<string, string>>
+  /** By names of files: the checksums of their bytes, shortened; none where only the meaning was known. */
+  readonly checksums: Readonly<Record<string, string>>
   /** What stood for so many files that there was no room for their names. */
   readonly folded?: Folded | undefined
   /** By names of files: images without a file of this version are too old. */
@@ -43,7 +46,7 @@ interface Folded {
 }
 
 /** What of a row of the ledger is published. */
-export type AppliedRow = Pick<LedgerRow, 'name' | 'meanings' | 'breaksBefore' | 'how'>
+export type AppliedRow = Pick<LedgerRow, 'name' | 'checksum' | 'meanings' | 'breaksBefore' | 'how'>
 
 /** Within a major format only fields are added, which older programs pass over. */
 const format = { major: 1, minor: 0 } as const
@@ -51,7 +54,10 @@ const format = { major: 1, minor: 0 } as const
 /** A ConfigMap holds 1 MiB in all. */
 const mostBytes = 900_000
 
-type Facts = Omit<Published, 'format' | 'version' | 'applied' | 'folded' | 'breaksBefore'>
+type Facts = Omit<
+  Published,
+  'format' | 'version' | 'applied' | 'checksums' | 'folded' | 'breaksBefore'
+>
 
 /**
  * What is to be published of a ledger. Where there is no room for all names, files that a baseline
@@ -97,6 +103,9 @@ function withRows(
     exit,
     reason,
     applied: Object.fromEntries(rows.map((row) => [row.name, row.meanings.map(short).join(' ')])),
+    checksums: Object.fromEntries(
+      rows.flatMap(({ name, checksum }) => (checksum === '' ? [] : [[name, short(checksum)]])),
+    ),
     folded: covered.length === 0 ? undefined : fold(covered.map(lineOf)),
     breaksBefore: Object.fromEntries(breaking),
   }
@@ -172,6 +181,7 @@ export const fieldShapes: Readonly<Record<keyof Omit<Published, 'format'>, Shape
   exit: optional((value) => typeof value === 'number'),
   reason: optional(matching(/^[^\n]*$/)),
   applied: fileTable(/^[0-9a-f]{16}(?: [0-9a-f]{16})*$/),
+  checksums: fileTable(/^[0-9a-f]{16}$/),
   folded: optional(
     (value) =>
       isRecord(value) && typeof value['files'] === 'number' && typeof value['digest'] === 'string',
@@ -184,18 +194,20 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 /**
- * The rows of a ledger, as far as a document tells them and an image can know them: meanings are
- * those of its files that begin alike. What was folded is there if this image has exactly these files.
+ * The rows of a ledger, as far as a document tells them and an image can know them: checksums and meanings
+ * are those of its files that begin alike. Of a file that is there by name and bytes nobody asks what it
+ * means. What was folded is there if this image has exactly these files.
  */
 export function rowsOf(
-  { applied, folded, breaksBefore }: Published,
-  { files, baseline }: Pick<Folder, 'files' | 'baseline'>,
+  { applied, checksums, folded, breaksBefore }: Published,
+  folder: Pick<Folder, 'files' | 'baseline'>,
 ): LedgerRow[] {
-  const entries = [...files, ...(baseline?.covers ?? [])]
-  const whole = new Map(entries.map(({ meaning }) => [short(meaning.file), meaning.file]))
+  const asked = unlike(checksums, folder)
+  const bytes = new Map(folder.files.map(({ checksum }) => [short(checksum), checksum]))
+  const whole = new Map(asked.map(({ meaning }) => [short(meaning.file), meaning.file]))
   const named = Object.entries(applied).map(([name, meanings]) => ({ name, meanings }))
   const others = new Map(
-    entries
+    asked
       .filter(({ file }) => !Object.hasOwn(applied, file))
       .map(({ file, meaning }) => [file, { name: file, meanings: short(meaning.file) }]),
   )
@@ -207,7 +219,7 @@ export function rowsOf(
     id: index + 1,
     previous: index,
     name,
-    checksum: '',
+    checksum: bytes.get(checksums[name] ?? '') ?? '',
     meanings: meanings.split(' ').map((meaning) => whole.get(meaning) ?? meaning),
     how: 'published',
     breaksBefore: breaksBefore[name] ?? null,
@@ -215,6 +227,16 @@ export function rowsOf(
     finished: true,
     flushed: true,
   }))
+}
+
+/** The files of an image that a document does not have by name and bytes: what they mean must be asked. */
+export function unlike(
+  checksums: Published['checksums'],
+  { files, baseline }: Pick<Folder, 'files' | 'baseline'>,
+): readonly Entry[] {
+  return [...files, ...(baseline?.covers ?? [])].filter(
+    ({ file, checksum }) => checksum === '' || checksums[file] !== short(checksum),
+  )
 }
 
 function fold(lines: readonly string[]): Folded {

@@ -110,8 +110,9 @@ export class Publishing {
 
   /** One more is applied for good. */
   applied({ earns, how }: Pick<Work, 'earns' | 'how'>): void {
-    const rows = earns.map(({ file, meaning, directives }) => ({
+    const rows = earns.map(({ file, checksum, meaning, directives }) => ({
       name: file,
+      checksum,
       meanings: [meaning.file],
       breaksBefore: directives.breaksBefore?.toString() ?? null,
       how,

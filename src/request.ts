@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import type { Adoptable } from './adoption.ts'
 import { variableOfFlag, type Env } from './config.ts'
 import { Failure, failureOfAll } from './failure.ts'
+import { gateSources, type GateSource } from './gate-config.ts'
 import { nearest } from './nearest.ts'
 import { checkFormats, type CheckFormat } from './check.ts'
 
@@ -11,7 +12,14 @@ export type Request = { readonly env: Env } & (
   | ({ readonly command: 'check' } & Checks)
   | { readonly command: 'status' | 'plan'; readonly json: boolean; readonly exitCode: boolean }
   | { readonly command: 'adopt'; readonly adopts: Adoptable; readonly isSure: boolean }
+  | ({ readonly command: 'wait' } & Waits)
 )
+
+/** Where a gate looks, and for an image without files what it waits for, as it was written. */
+export interface Waits {
+  readonly from: GateSource | undefined
+  readonly version: string | undefined
+}
 
 /** `covers` prints the lines that say what the baseline stands for. */
 export type Checks =
@@ -29,6 +37,7 @@ const commands = {
   status: document,
   plan: document,
   check: { format: { type: 'string' }, baseline: { type: 'boolean' }, print: { type: 'boolean' } },
+  wait: { from: { type: 'string' }, version: { type: 'string' } },
   adopt: {
     baseline: { type: 'boolean' },
     upto: { type: 'string' },
@@ -79,6 +88,8 @@ export function readRequest(args: readonly string[], env: Env): Request | Failur
   if (typeof adopts === 'string') problems.push(adopts)
   const check = word === 'check' ? checkOf(values) : undefined
   if (typeof check === 'string') problems.push(check)
+  const waits = word === 'wait' ? waitsOf(values) : undefined
+  if (typeof waits === 'string') problems.push(waits)
   if (problems.length > 0)
     return failureOfAll('CONFIG_INVALID', problems, ['lockstep --help lists commands and flags'])
   const flags = shared.flatMap((flag) => {
@@ -94,9 +105,22 @@ export function readRequest(args: readonly string[], env: Env): Request | Failur
       exitCode: values['exit-code'] === true,
     }
   if (typeof check === 'object') return { command: 'check', env: whole, ...check }
+  if (typeof waits === 'object') return { command: 'wait', env: whole, ...waits }
   if (typeof adopts === 'object')
     return { command: 'adopt', env: whole, adopts, isSure: values['yes'] === true }
   return { command: 'migrate', env: whole }
+}
+
+/** Where to look and what for, or what is wrong with the flags. */
+function waitsOf(values: Readonly<Record<string, unknown>>): Waits | string {
+  const { from, version } = values
+  const source = gateSources.find((candidate) => candidate === from)
+  if (from !== undefined && source === undefined)
+    return `--from is none of ${gateSources.join(', ')}`
+  if (version === undefined) return { from: source, version: undefined }
+  if (typeof version !== 'string' || !/^[0-9]{1,100}$/.test(version))
+    return '--version is not the version of a file, as 0042'
+  return { from: source, version }
 }
 
 /** What is to be checked and how it is told, or what is wrong with the flags. */

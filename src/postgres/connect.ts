@@ -18,6 +18,8 @@ interface Wanted {
   readonly pooler: Pooler
   readonly connectWaitMs: number
   readonly heartbeatMs: number
+  /** Nothing will be written. */
+  readonly mayBeStandby?: boolean
 }
 
 export interface Connected {
@@ -166,7 +168,7 @@ async function attempt(
         `PostgreSQL ${serverVersion(session)} is older than ${oldestMajor}`,
       )
     }
-    const unfit = unfitness(session, address)
+    const unfit = wanted.mayBeStandby === true ? undefined : unfitness(session, address)
     if (unfit === undefined) return { session, seen, address }
     await session[Symbol.asyncDispose]()
     return obstacle(`${describeAddress(address)} ${unfit}`)

@@ -99,7 +99,10 @@ async function lookAtWhole(on: Session, schema: string, rest?: string): Promise<
     if (!(error instanceof ServerError)) throw error
     // Before the session has its key data it is the log-in that was refused.
     if (error.sqlState === '42501' && on.frames.pid !== 0) {
-      if (rest !== undefined) throw mayNotRead(error, schema)
+      if (rest !== undefined) {
+        const { user } = await oneRow<{ user: string }>(on, 'select current_user as user')
+        throw mayNotRead(error, schema, user)
+      }
       // Somebody who only looks may lack the right to read the other tables.
       return await lookAtWhole(on, schema, 'null as steps, true as "hasSucceeded"')
     }
@@ -117,10 +120,11 @@ async function oneRow<Row>(on: Session, statement: string): Promise<Row> {
   return row
 }
 
-function mayNotRead(error: ServerError, schema: string): Failure {
+function mayNotRead(error: ServerError, schema: string, user: string): Failure {
   const s = identifier(schema)
+  const role = identifier(user)
   return new Failure('PRIVILEGE_MISSING', `this role may not read the ledger: ${error.said}`, [
-    `let its owner run: grant usage on schema ${s} to ROLE; grant select on all tables in schema ${s} to ROLE`,
+    `let its owner run: grant usage on schema ${s} to ${role}; grant select on all tables in schema ${s} to ${role};`,
   ])
 }
 

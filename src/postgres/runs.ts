@@ -23,19 +23,38 @@ export interface RunRow {
 /** States of a run that ended badly and could say so. */
 export const failedStates: readonly string[] = ['failed', 'interrupted']
 
+const rowAsJson = `pg_catalog.json_build_object('id', id, 'state', state, 'pod', pod, 'image', image,
+      'fileBegun', file_begun, 'exitCode', exit_code, 'reason', reason, 'started', started, 'finished', finished,
+      'agoMs', (extract(epoch from pg_catalog.clock_timestamp() - coalesce(finished, started)) * 1000)::pg_catalog.int8)`
+
 /** The last run, and the last that failed where that is another; the newest first. */
 export async function readRuns(on: Session, schema: string): Promise<readonly RunRow[]> {
   const runs = `${identifier(schema)}.run`
   const newest = 'order by started desc, id limit 1'
   const failed = failedStates.map((state) => `'${state}'`).join(', ')
   const found = await on.query<{ row: RunRow }>(`
-    select pg_catalog.json_build_object('id', id, 'state', state, 'pod', pod, 'image', image,
-      'fileBegun', file_begun, 'exitCode', exit_code, 'reason', reason, 'started', started, 'finished', finished,
-      'agoMs', (extract(epoch from pg_catalog.clock_timestamp() - coalesce(finished, started)) * 1000)::pg_catalog.int8) as row
+    select ${rowAsJson} as row
     from ${runs}
     where id in ((select id from ${runs} ${newest}), (select id from ${runs} where state in (${failed}) ${newest}))
     order by started desc, id`)
   return found.map(({ row }) => row)
+}
+
+/**
+ * The newest run of these files, or of any; not of the phase after a rollout, which applies nothing
+ * that a pod needs.
+ */
+export async function newestRun(
+  on: Session,
+  schema: string,
+  setChecksum: string | undefined,
+): Promise<RunRow | undefined> {
+  const isOf = setChecksum === undefined ? 'true' : `set_checksum = ${literal(setChecksum)}`
+  const [found] = await on.query<{ row: RunRow }>(`
+    select ${rowAsJson} as row from ${identifier(schema)}.run
+    where ${isOf} and phase is distinct from 'after-rollout'
+    order by started desc, id limit 1`)
+  return found?.row
 }
 
 /** Steps of files that are begun and not applied, by file and in order. */

@@ -104,6 +104,14 @@ function doneLine(outcome: Outcome, durationMs: number): Line {
       if (!isWritten) return info(`nothing is written: add --yes to do it, ${took} 0`)
       return info(`written into the ledger, ${count(rows, 'row')} added, ${took} 0`)
     }
+    case 'ready': {
+      const { files, ahead } = outcome
+      const many =
+        files === 1 ? 'the file that this image needs is' : `all ${files} files of this image are`
+      const more =
+        ahead.length === 0 ? '' : `, the schema is ahead by ${count(ahead.length, 'file')}`
+      return info(`ready: ${many} applied${more}, ${took} 0`)
+    }
     case 'failed': {
       const { code, exit } = outcome.failure
       const retry = failures[code].exit === 75 ? 'a retry may help' : 'a retry will not help'

@@ -4,7 +4,6 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { readPublished, textOf, type Published } from '../../src/published.ts'
 import { freshDatabase, type Database } from '../support/database.ts'
@@ -12,6 +11,7 @@ import { folderOf, type TestFolder } from '../support/folder.ts'
 import { migrateFiles } from '../support/migration.ts'
 import { assertFailed, assertSucceeded } from '../support/output.ts'
 import { runProgram, startProgram, type ProgramForm, type Ran } from '../support/program.ts'
+import { until } from '../support/until.ts'
 
 const two = {
   '0001_people.sql': 'create table people (id int primary key);\n',
@@ -112,14 +112,6 @@ for (const [what, spoil, says] of [
     assert.deepEqual({ ...status.read(), applied, database }, status.read())
     assert.deepEqual(await db.sql('select count(*)::int as runs from lockstep.run'), [{ runs: 1 }])
   })
-}
-
-/** Looks again until it holds, for ten seconds. */
-async function until(holds: () => boolean): Promise<void> {
-  for (let left = 100; !holds(); left -= 1) {
-    assert.ok(left > 0, 'it does not hold after ten seconds')
-    await setTimeout(100)
-  }
 }
 
 function edit(path: string, change: Readonly<Record<string, unknown>>): void {

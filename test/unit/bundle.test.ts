@@ -30,7 +30,7 @@ function versionOf(dist: string, ...nodeFlags: string[]): string {
 test('the program as it is built is compiled already for the Node that built it, and runs on others', () => {
   // The first on the path is what the build takes; `make test-matrix` runs this on another.
   const builder = spawnSync('node', ['--version'], { encoding: 'utf8' }).stdout.trim()
-  assert.equal(new Program(built).isCompiled, builder === process.version)
+  assert.equal(new Program(built, 'program').isCompiled, builder === process.version)
   assert.equal(versionOf(built), `${programVersion}\n`)
 })
 
@@ -61,7 +61,7 @@ for (const [what, change, says = programVersion] of [
   test(`a cache that ${what} is left aside`, () => {
     using copy = copyOfBuilt()
     change(copy.dist)
-    assert.ok(!new Program(copy.dist).isCompiled)
+    assert.ok(!new Program(copy.dist, 'program').isCompiled)
     assert.equal(versionOf(copy.dist), `${says}\n`)
   })
 }
@@ -84,7 +84,18 @@ test('a place in the program leads to its source', () => {
 
 test('readable lines, the client of Kubernetes, and nothing else, are chunks of their own', () => {
   const files = readdirSync(built).filter((file) => /\.[cm]js$/.test(file))
-  assert.deepEqual(files.toSorted(), ['client.cjs', 'lockstep.mjs', 'pretty.cjs', 'program.cjs'])
+  assert.deepEqual(files.toSorted(), [
+    'client.cjs',
+    'gate.cjs',
+    'lockstep.mjs',
+    'pretty.cjs',
+    'program.cjs',
+  ])
   const program = readFileSync(join(built, 'program.cjs'), 'utf8')
   for (const word of ['customColors', 'KubeConfig']) assert.ok(!program.includes(word), word)
+  const gate = readFileSync(join(built, 'gate.cjs'), 'utf8')
+  for (const word of ['SCRAM-SHA-256', 'pg_try_advisory_lock', 'KubeConfig']) {
+    assert.ok(!gate.includes(word), word)
+    if (word !== 'KubeConfig') assert.ok(program.includes(word), word)
+  }
 })

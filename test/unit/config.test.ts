@@ -41,6 +41,7 @@ test('nothing but an address is needed', () => {
     phase: undefined,
     pooler: 'refuse',
     maxFileBytes: 2 ** 30,
+    gateWaitMs: 540_000,
     guardTables: [],
     guardCountBudgetMs: 2_000,
     status: undefined,
@@ -70,6 +71,7 @@ test('each variable reaches its own setting', () => {
     LOCKSTEP_PHASE: 'before-rollout',
     LOCKSTEP_POOLER: 'session',
     LOCKSTEP_MAX_FILE_SIZE: '6KiB',
+    LOCKSTEP_GATE_WAIT: '6s',
     LOCKSTEP_GUARD_TABLES: 'leads, crm.FAQs',
     LOCKSTEP_GUARD_COUNT_BUDGET: '9s',
     LOCKSTEP_STATUS: 'configmap/crm',
@@ -96,6 +98,7 @@ test('each variable reaches its own setting', () => {
     phase: 'before-rollout',
     pooler: 'session',
     maxFileBytes: 6 * 1024,
+    gateWaitMs: 6_000,
     guardTables: [
       { schema: undefined, name: 'leads', isAll: false },
       { schema: 'crm', name: 'faqs', isAll: false },
@@ -341,7 +344,7 @@ test('a status that is required must have a place', () => {
 })
 
 test('names of later releases only warn, since a chart may be newer than the image', () => {
-  const later = ['LOCKSTEP_GATE_WAIT', 'LOCKSTEP_OF_TOMORROW']
+  const later = ['LOCKSTEP_OF_TOMORROW']
   const env = Object.fromEntries(later.map((name) => [name, canary]))
   assert.deepEqual(
     read(env).warnings,

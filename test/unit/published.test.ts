@@ -48,6 +48,11 @@ test('golden: the document of a success', () => {
     "0010_c.sql": "da8c49c5c8f0464c",
     "0009_b.sql": "1111111111111111 2222222222222222"
   },
+  "checksums": {
+    "0001_a.sql": "ca978112ca1bbdca",
+    "0010_c.sql": "2e7d2c03a9507ae2",
+    "0009_b.sql": "3e23e8160039594a"
+  },
   "breaksBefore": {
     "0010_c.sql": "9"
   }
@@ -81,6 +86,7 @@ test('golden: the document of a failure', () => {
   "exit": 1,
   "reason": "0001_a.sql:1:1 no such table (42P01)",
   "applied": {},
+  "checksums": {},
   "breaksBefore": {}
 }
 `,
@@ -113,6 +119,11 @@ for (const [what, edit, says] of [
   ['with a wrong meaning', (text: string) => text.replace('34252b63', 'latest'), /field applied/],
   ['with a wrong version', (text: string) => text.replace(': "9"', ': "nine"'), /breaksBefore/],
   ['with a wrong time', (text: string) => text.replace('2026-11-23T', ''), /field started/],
+  [
+    'with a wrong checksum',
+    (text: string) => text.replace('ca978112', 'latest'),
+    /field checksums/,
+  ],
   ['without applied files', (text: string) => text.replace('"applied"', '"x"'), /field applied/],
 ] as const) {
   test(`a document ${what} is not believed`, () => {

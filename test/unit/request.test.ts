@@ -22,6 +22,12 @@ for (const [line, request] of [
     'migrate --baseline ignore',
     { command: 'migrate', env: { ...env, LOCKSTEP_BASELINE: 'ignore' } },
   ],
+  ['wait', { command: 'wait', env, from: undefined, version: undefined }],
+  ['wait --from file', { command: 'wait', env, from: 'file', version: undefined }],
+  [
+    'wait --from=configmap --version 0042',
+    { command: 'wait', env, from: 'configmap', version: '0042' },
+  ],
   ['adopt --baseline', { command: 'adopt', env, adopts: { what: 'baseline' }, isSure: false }],
   [
     '--yes adopt --upto 0042',
@@ -48,12 +54,16 @@ for (const [line, request] of [
 const secret = 'c4n4ry'
 
 for (const [line, said] of [
-  ['adpot', /there is one command, of migrate, status, plan, check, adopt; is adopt meant\?/],
+  ['adpot', /there is one command, of migrate, status, plan, check, wait, adopt; is adopt meant\?/],
   ['plan status', /there is one command/],
   [`adopt ${secret}`, /there is one command/],
   ['check --print', /--print goes with --baseline, and without --format/],
   ['check --baseline --print --format json', /--print goes with --baseline, and without --format/],
   [`check --format ${secret}`, /--format is none of text, json, github/],
+  [`wait --from ${secret}`, /--from is none of database, configmap, file/],
+  [`wait --version ${secret}`, /--version is not the version of a file/],
+  ['wait --version', /--version needs a value/],
+  ['migrate --from file', /--from belongs to wait/],
   ['adopt', /adopt wants one of --baseline, --upto VERSION, --file NAME, --forget NAME/],
   ['adopt --baseline --upto 3', /adopt wants one of/],
   [`adopt --upto ${secret}`, /--upto is not the version of a file/],

@@ -69,8 +69,8 @@ for (const [rule, who, what] of [
   ],
   [
     'deciding knows files, failures and phrases',
-    /^(adoption|decide|differences|matching|changes|phases|half-done|objections|needs|recorded|refusals)\.ts$/,
-    /^(files\/|(changes|errors|failure|half-done|matching|objections|phases|phrases|recorded|refusals)\.ts$)/,
+    /^(adoption|decide|differences|gate|matching|changes|phases|half-done|objections|needs|recorded|refusals)\.ts$/,
+    /^(files\/|(changes|errors|failure|half-done|matching|needs|objections|phases|phrases|recorded|refusals)\.ts$)/,
   ],
   ['failures know nothing but their list', /^(errors|failure)\.ts$/, /^errors\.ts$/],
   [
