@@ -91,6 +91,12 @@ function told(file: string, finding: PlacedFinding): FileFinding {
 }
 
 /** Whether a run would be refused. */
-export function isRefused({ failure, findings }: CheckDocument): boolean {
-  return failure !== undefined || findings.some(({ severity }) => severity === 'error')
+export function isRefused(document: CheckDocument): boolean {
+  return exitOf(document) !== 0
+}
+
+/** With what `check` ends: as a run would, that is refused before it has begun. */
+export function exitOf({ failure, findings }: CheckDocument): number {
+  if (failure !== undefined) return failures[failure.code].exit
+  return findings.some(({ severity }) => severity === 'error') ? 1 : 0
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { adopt } from './adopt.ts'
 import { readConfig, readLogConfig, type Env } from './config.ts'
-import { check, isRefused } from './check.ts'
+import { check, exitOf } from './check.ts'
 import { checkBaseline } from './check-baseline.ts'
 import { failures } from './errors.ts'
 import { asFailure, Failure } from './failure.ts'
@@ -99,7 +99,7 @@ export async function runCli(shell: Shell): Promise<number> {
         case 'check': {
           const document = await checkBaseline(config, run, tell, stop)
           shell.print(checkText(document, request.format))
-          return isRefused(document) ? 1 : 0
+          return exitOf(document)
         }
         case 'status': {
           const document = await status(config, run, quiet(tell), stop)
@@ -191,7 +191,7 @@ async function checked(
   }
   const document = await check(dir, maxFileBytes)
   print(checkText(document, request.format))
-  return isRefused(document) ? 1 : 0
+  return exitOf(document)
 }
 
 async function waited(
