@@ -33,6 +33,10 @@ demo: $(BUNDLE) ## a throw-away PostgreSQL, migrated from sql/, with every check
 demo-waiting: $(BUNDLE) ## a migration that a backend holds up, and a second runner that waits for it
 	@node test/demo-waiting.ts
 
+.PHONY: demo-guard
+demo-guard: $(BUNDLE) ## a file that would lose leads by a cascade, its rehearsal, and the same with leave
+	@node test/demo-guard.ts
+
 .PHONY: build
 build: $(BUNDLE) ## dist/lockstep.mjs and its lazy chunks
 

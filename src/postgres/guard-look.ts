@@ -1,4 +1,5 @@
 import { ledgerStates, raise } from './ledger-states.ts'
+import { touchedBefore } from './guard-watch.ts'
 import { lockModes } from './lock-modes.ts'
 import { literal } from './quote.ts'
 
@@ -9,6 +10,7 @@ const mostNamed = 100
 export const lookVariables = `
       look refcursor := 'lockstep_before';
       has_look boolean;
+      left_of_look bigint;
       was record;
       is_now record;
       is_there boolean;
@@ -36,15 +38,18 @@ export const lookVariables = `
 /** Fetches what was touched, tells the effects, and asks the judge where a guarded table looks suspicious. */
 export function lookBack(s: string, schema: string): string {
   const own = literal(schema)
+  const looks = touchedBefore(schema)
   return `
-      has_look := exists (select from pg_cursor() as c where c.name = 'lockstep_before');
+      -- Nobody can look back where the file has closed the cursor, put another in its place, or moved it.
+      has_look := exists (select from pg_cursor() as c where c.name = 'lockstep_before'
+        and c.statement in (${literal(looks.guarded)}, ${literal(looks.unguarded)}));
       if guards and not has_look then
-        -- The file has closed it: nobody can look back.
-        ${raise(ledgerStates.violated, 'the file closes all cursors')};
+        ${raise(ledgerStates.violated, 'the look back is gone')};
       end if;
       while has_look loop
         fetch look into was;
         exit when not found;
+        left_of_look := coalesce(left_of_look, was.total) - 1;
         -- Of an index only what DDL does is told; the ledger's own relations are our own work.
         continue when was.kind in ('i', 'I') and was.level < ${lockModes.length}
           or was.space = ${own} and was.root is null;
@@ -110,6 +115,10 @@ export function lookBack(s: string, schema: string): string {
             'inserted', inserted, 'updated', updated, 'deleted', deleted, 'root', was.root::bigint));
         end if;
       end loop;
+      -- At least the ledger itself was touched.
+      if guards and left_of_look is distinct from 0 then
+        ${raise(ledgerStates.violated, 'the look back was moved')};
+      end if;
       if is_suspicious or exact is not null then
         -- A rehearsal may have made the ledger itself.
         if (held_before is null or (select age(c.xmin) > 0 from pg_class c where c.oid = ${literal(`${s}.ledger`)}::regclass))

@@ -83,7 +83,7 @@ function ownDeleted(s: string, table: string): string {
  * file has dropped still has a name. The cursor also carries what `watch` was told, out of
  * reach of the file.
  */
-function touchedBefore(schema: string): { guarded: string; unguarded: string } {
+export function touchedBefore(schema: string): { guarded: string; unguarded: string } {
   const own = literal(schema)
   const isOwn = `n.nspname = ${own} and c.relname in (${ownTables.map(literal).join(', ')})
         and (held.level > 1 or pg_stat_get_xact_tuples_deleted(c.oid) > 0)`
@@ -127,11 +127,12 @@ function look(more: string): string {
   return `
     select held.oid, held.level, n.nspname as space, c.relname as name, c.relkind as kind,
       c.relfilenode as file, c.relpersistence as persistence,
-      c.relpages > 0 or c.reltuples > 0 as had_rows, ${more}, allowances, earlier, spent, held_before
+      c.relpages > 0 or c.reltuples > 0 as had_rows, ${more}, allowances, earlier, spent, held_before,
+      count(*) over () as total
     from (
         ${ownLocks}
       ) as held (oid, level)
       left join pg_class c on c.oid = held.oid
       left join pg_namespace n on n.oid = c.relnamespace
-    where held.level > 0`
+    where held.level > 0`.trim()
 }

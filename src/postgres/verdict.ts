@@ -99,8 +99,11 @@ export function readVerdict(
   if (verdict === undefined) {
     return new Failure(
       'GUARD_VIOLATED',
-      `${file} closes all cursors, so that what it does to guarded tables cannot be told`,
-      ['nothing of this file is kept', 'take CLOSE ALL out of it: close each cursor by its name'],
+      `${file} closes or moves cursors that are not its own, so that what it does to guarded tables cannot be told`,
+      [
+        'nothing of this file is kept',
+        'close each cursor by its name, not all of them with CLOSE ALL',
+      ],
     )
   }
   const { violations, suspects }: Verdict = JSON.parse(verdict)

@@ -363,7 +363,25 @@ const disguises: readonly Mutant[] = [
     does: 'CLOSE ALL, and a DELETE',
     sql: 'close all; delete from leads;',
     becomes: 'caught',
-    says: 'closes all cursors',
+    says: 'closes or moves cursors that are not its own',
+  },
+  {
+    does: 'MOVE ALL in the cursor by which Lockstep looks back, and a DELETE',
+    sql: 'move all in lockstep_before; delete from leads;',
+    becomes: 'caught',
+    says: 'closes or moves cursors that are not its own',
+  },
+  {
+    does: 'a row fetched from it, and a DELETE',
+    sql: 'fetch lockstep_before; delete from leads;',
+    becomes: 'caught',
+    says: 'closes or moves cursors that are not its own',
+  },
+  {
+    does: 'another cursor in its place, and a DELETE',
+    sql: 'close lockstep_before; declare lockstep_before cursor for select from leads where false; delete from leads;',
+    becomes: 'caught',
+    says: 'closes or moves cursors that are not its own',
   },
   {
     does: 'lockstep.close replaced by a function that finishes the row',
