@@ -45,10 +45,10 @@ export async function check(dir: string, maxBytes: number): Promise<CheckDocumen
       ...(built ?? []).map((one) => told(baselineName, one)),
       ...files.flatMap((file) => findingsIn(file, problems)),
     ]
-    return { ...nothingCompared, dir, files: files.length, failure: undefined, findings }
+    return { dir, files: files.length, failure: undefined, findings, ...nothingCompared }
   } catch (error) {
     if (!(error instanceof Failure)) throw error
-    return { ...nothingCompared, dir, files: 0, failure: failureDocument(error), findings: [] }
+    return { dir, files: 0, failure: failureDocument(error), findings: [], ...nothingCompared }
   }
 }
 
@@ -91,6 +91,12 @@ function told(file: string, finding: PlacedFinding): FileFinding {
 }
 
 /** Whether a run would be refused. */
-export function isRefused({ failure, findings }: CheckDocument): boolean {
-  return failure !== undefined || findings.some(({ severity }) => severity === 'error')
+export function isRefused(document: CheckDocument): boolean {
+  return exitOf(document) !== 0
+}
+
+/** With what `check` ends: as a run would, that is refused before it has begun. */
+export function exitOf({ failure, findings }: CheckDocument): number {
+  if (failure !== undefined) return failures[failure.code].exit
+  return findings.some(({ severity }) => severity === 'error') ? 1 : 0
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { adopt } from './adopt.ts'
 import { readConfig, readLogConfig, type Env } from './config.ts'
-import { check, isRefused } from './check.ts'
+import { check, exitOf } from './check.ts'
 import { checkBaseline } from './check-baseline.ts'
 import { failures } from './errors.ts'
 import { asFailure, Failure } from './failure.ts'
@@ -17,11 +17,12 @@ import { plan, type PlanDocument } from './plan.ts'
 import { hasLostSession } from './postgres/lost.ts'
 import { checkText } from './report/check-text.ts'
 import { openLog } from './report/log.ts'
+import { planMarkdown } from './report/plan-markdown.ts'
 import { planText } from './report/plan-text.ts'
 import { leaveTermination, terminationLog, terminationText } from './report/termination.ts'
 import { statusText } from './report/status-text.ts'
 import type { Run } from './postgres/runs.ts'
-import { readRequest, type Checks, type Waits } from './request.ts'
+import { readRequest, type Checks, type PlanFormat, type Waits } from './request.ts'
 import { status } from './status.ts'
 import type { StatusDocument } from './status-document.ts'
 import { programVersion } from './version.ts'
@@ -98,7 +99,7 @@ export async function runCli(shell: Shell): Promise<number> {
         case 'check': {
           const document = await checkBaseline(config, run, tell, stop)
           shell.print(checkText(document, request.format))
-          return isRefused(document) ? 1 : 0
+          return exitOf(document)
         }
         case 'status': {
           const document = await status(config, run, quiet(tell), stop)
@@ -106,9 +107,10 @@ export async function runCli(shell: Shell): Promise<number> {
           return request.exitCode && document.state !== 'up-to-date' ? 2 : 0
         }
         case 'plan': {
-          const document = await plan(config, run, quiet(tell), stop)
-          shell.print(request.json ? asJson(document) : planText(document))
-          if (document.failure !== undefined) return failures[document.failure.code].exit
+          const document = await plan(config, run, quiet(tell), stop, request.rehearses)
+          shell.print(planAs(document, request.format))
+          const code = whyNot(document)?.code
+          if (code !== undefined) return failures[code].exit
           return request.exitCode && document.work.length > 0 ? 2 : 0
         }
       }
@@ -189,7 +191,7 @@ async function checked(
   }
   const document = await check(dir, maxFileBytes)
   print(checkText(document, request.format))
-  return isRefused(document) ? 1 : 0
+  return exitOf(document)
 }
 
 async function waited(
@@ -206,6 +208,16 @@ async function waited(
 /** Commands that print one document, and nothing else to stdout. */
 const documents: ReadonlySet<string> = new Set(['status', 'plan', 'check'])
 
+/** Why it would be refused, or what came of rehearsing it. */
+function whyNot({ failure, rehearsal }: PlanDocument): PlanDocument['failure'] {
+  return failure ?? rehearsal?.files.find((file) => file.failure !== undefined)?.failure
+}
+
+function planAs(document: PlanDocument, format: PlanFormat): string {
+  if (format === 'json') return asJson(document)
+  return format === 'text' ? planText(document) : planMarkdown(document)
+}
+
 function statusAs(
   document: StatusDocument,
   { json }: { readonly json: boolean },
@@ -218,9 +230,11 @@ function asJson(document: StatusDocument | PlanDocument): string {
   return `${JSON.stringify(document, null, 2)}\n`
 }
 
-/** Beside a document: only what goes wrong is told beside it. */
+/** Beside a document: only what goes wrong, or takes long, is told beside it. */
 function quiet(tell: Tell): Tell {
   return (event) => {
-    if (event.checkpoint === 'waiting' || event.checkpoint === 'warning') tell(event)
+    if (toldBeside.has(event.checkpoint)) tell(event)
   }
 }
+
+const toldBeside: ReadonlySet<string> = new Set(['waiting', 'warning', 'running', 'blocked'])

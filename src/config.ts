@@ -1,13 +1,15 @@
-import { cleanEnv, EnvError, makeExactValidator } from 'envalid'
-import { readDuration } from './files/duration.ts'
+import { cleanEnv } from 'envalid'
 import { failureOfAll } from './failure.ts'
-import { readTablePattern, splitList, type TablePattern } from './files/table-name.ts'
+import type { TablePattern } from './files/table-name.ts'
 import { cutWaits } from './cut-waits.ts'
 import type { ClusterAccess } from './kubernetes/status-map.ts'
 import { phases, type Phase } from './phases.ts'
 import { readAddress, type Address } from './postgres/address.ts'
 import type { Pooler } from './postgres/pooler.ts'
-import { readStatusTarget, type StatusTarget } from './status-target.ts'
+import type { RolloutTerms } from './rollout.ts'
+import { readRollout } from './rollout-terms.ts'
+import type { StatusTarget } from './status-target.ts'
+import { duration, oneOf, schemaName, size, statusTarget, tableList, text } from './validators.ts'
 import { judgeNames } from './variable-names.ts'
 
 /** All that a run is told from outside, checked. Durations are in milliseconds. */
@@ -27,6 +29,8 @@ export interface Config {
   readonly outOfOrder: 'refuse' | 'allow'
   readonly baseline: 'auto' | 'ignore'
   readonly phase: Phase | undefined
+  /** Undefined: files of the phase after-rollout wait for nobody. */
+  readonly rollout: RolloutTerms | undefined
   readonly pooler: Pooler
   readonly maxFileBytes: number
   /** How long `lockstep wait` waits. */
@@ -49,58 +53,6 @@ export interface LogConfig {
 }
 
 export type Env = Readonly<Record<string, string | undefined>>
-
-// Own validators: envalid's read `10abc` as 10, take an empty string for a value, and quote what
-// they refuse, which may be a secret in the wrong variable. These never echo.
-
-const text = makeExactValidator<string>((input) => input)
-
-const duration = makeExactValidator<number>((input) => {
-  const durationMs = readDuration(input)
-  if (durationMs !== undefined) return durationMs
-  throw new EnvError('is not a duration such as 500ms, 30s, 15m or 2h')
-})
-
-const size = makeExactValidator<number>((input) => {
-  const [, digits, unit] = /^(\d{1,10})(B|KiB|MiB|GiB)$/.exec(input) ?? []
-  const unitBytes = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 }[unit ?? '']
-  const bytes = Number(digits) * (unitBytes ?? Number.NaN)
-  if (bytes > 0 && bytes <= 2 ** 30) return bytes
-  throw new EnvError('is not a size such as 512KiB, 64MiB or 1GiB, at most 1GiB')
-})
-
-const schemaName = makeExactValidator<string>((input) => {
-  const isTaken = /^(pg_.*|public|information_schema)$/.test(input)
-  if (Buffer.byteLength(input) <= 63 && !isTaken && !input.includes('$')) return input
-  throw new EnvError(
-    'is not the name of a schema for the ledger: at most 63 bytes, no $, not public, not pg_...',
-  )
-})
-
-const tableList = makeExactValidator<readonly TablePattern[]>((input) => {
-  const read = splitList(input)
-    .filter((item) => item !== '')
-    .map(readTablePattern)
-  const known = read.filter((table) => table !== undefined)
-  if (known.length === read.length) return known
-  throw new EnvError('is not a list of tables such as leads, crm.faqs, "Quoted", crm.* or *')
-})
-
-const statusTarget = makeExactValidator<StatusTarget | 'none'>((input) => {
-  const target = input === 'none' ? 'none' : readStatusTarget(input)
-  if (target !== undefined) return target
-  throw new EnvError('is none of configmap/NAME, configmap/NAMESPACE/NAME, file:PATH')
-})
-
-function oneOf<const T extends string>(...choices: readonly T[]) {
-  return makeExactValidator<T>((input) => {
-    const choice = choices.find((candidate) => candidate === input)
-    if (choice !== undefined) return choice
-    throw new EnvError(
-      choices.length === 1 ? `can only be ${choices[0]}` : `is none of ${choices.join(', ')}`,
-    )
-  })
-}
 
 /** The variables that this release knows; the README's table says the same, a test compares. */
 export const variables = {
@@ -129,6 +81,11 @@ export const variables = {
     'none',
     ...phases,
   )({ desc: '`before-rollout`, `after-rollout`, `all`: which files of a release are due' }),
+  LOCKSTEP_ROLLOUT: text({
+    desc: 'Deployments for which files of the phase after-rollout wait: `crm,crm-worker`',
+  }),
+  LOCKSTEP_ROLLOUT_SET: text({ desc: 'what the annotation `lockstep/set` of their pods must be' }),
+  LOCKSTEP_ROLLOUT_WAIT: duration({ desc: 'how long that rollout may take' }),
   LOCKSTEP_POOLER: oneOf(
     'refuse',
     'session',
@@ -186,6 +143,9 @@ export const defaults: Readonly<Record<VariableName, string>> = {
   LOCKSTEP_OUT_OF_ORDER: 'refuse',
   LOCKSTEP_BASELINE: 'auto',
   LOCKSTEP_PHASE: 'none',
+  LOCKSTEP_ROLLOUT: 'none',
+  LOCKSTEP_ROLLOUT_SET: 'none',
+  LOCKSTEP_ROLLOUT_WAIT: '10m',
   LOCKSTEP_POOLER: 'refuse',
   LOCKSTEP_STATUS: 'none',
   LOCKSTEP_STATUS_REQUIRED: 'false',
@@ -224,6 +184,14 @@ export function readConfig(environment: Env, hasAddress = true): Config {
   })
   if (env['LOCKSTEP_STATUS_REQUIRED'] === 'true' && (env['LOCKSTEP_STATUS'] ?? 'none') === 'none')
     problems.push('LOCKSTEP_STATUS_REQUIRED is true, and LOCKSTEP_STATUS names no place')
+  const { LOCKSTEP_ROLLOUT, LOCKSTEP_ROLLOUT_SET, LOCKSTEP_ROLLOUT_WAIT, LOCKSTEP_PHASE } = values
+  const ofRollout = readRollout(
+    LOCKSTEP_ROLLOUT,
+    LOCKSTEP_ROLLOUT_SET,
+    LOCKSTEP_ROLLOUT_WAIT,
+    LOCKSTEP_PHASE,
+  )
+  problems.push(...ofRollout.problems)
   const asked = Object.keys(env).filter((name) => hasAddress || name.startsWith('LOCKSTEP_'))
   const names = judgeNames(asked, Object.keys(variables))
   problems.push(...names.problems)
@@ -248,6 +216,7 @@ export function readConfig(environment: Env, hasAddress = true): Config {
     outOfOrder: values.LOCKSTEP_OUT_OF_ORDER,
     baseline: values.LOCKSTEP_BASELINE,
     phase: values.LOCKSTEP_PHASE === 'none' ? undefined : values.LOCKSTEP_PHASE,
+    rollout: ofRollout.rollout,
     pooler: values.LOCKSTEP_POOLER,
     maxFileBytes: values.LOCKSTEP_MAX_FILE_SIZE,
     gateWaitMs: values.LOCKSTEP_GATE_WAIT,

@@ -3,6 +3,7 @@ const waits = [
   'LOCKSTEP_RUNNER_WAIT',
   'LOCKSTEP_RETRY_WAIT',
   'LOCKSTEP_GATE_WAIT',
+  'LOCKSTEP_ROLLOUT_WAIT',
 ] as const
 
 /** Waits that were asked for, and that the deadline cuts. */

@@ -56,6 +56,11 @@ export const failures = {
     means: 'a connection pooler stands between, so a lock may stay on another client’s session',
     todo: 'use the address of the server itself, or read docs/poolers.md and set LOCKSTEP_POOLER',
   },
+  ROLLOUT_UNSEEN: {
+    exit: 64,
+    means: 'the Deployments of LOCKSTEP_ROLLOUT or their pods may not be looked at',
+    todo: 'give the account of this pod the right that is named above',
+  },
   PHASE_UNSET: {
     exit: 64,
     means: 'files wait for the phase after the rollout, and the run is not told which phase it is',
@@ -213,6 +218,11 @@ export const failures = {
     means: 'LOCKSTEP_DEADLINE was over inside a file: a retry would be cut at the same place',
     todo: 'raise LOCKSTEP_DEADLINE, or split the file',
   },
+  ROLLOUT_REPLACED: {
+    exit: 1,
+    means: 'another release was rolled out meanwhile, so the files behind this rollout are not due',
+    todo: 'nothing, after a rollback; else roll this release out again',
+  },
   SAME_FILES_FAILED: {
     exit: 1,
     means: 'another runner failed with the same files while this one waited for it',
@@ -252,6 +262,11 @@ export const failures = {
     exit: 75,
     means: 'another runner held the lock for longer than LOCKSTEP_RUNNER_WAIT',
     todo: 'look at the other runner; run again when it is done',
+  },
+  ROLLOUT_WAIT_OVER: {
+    exit: 75,
+    means: 'the Deployments of LOCKSTEP_ROLLOUT were not rolled out within LOCKSTEP_ROLLOUT_WAIT',
+    todo: 'see to the pods that are named; the next run waits again',
   },
   DEADLINE_OVER: {
     exit: 75,

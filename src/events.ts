@@ -112,8 +112,15 @@ export interface TableEffect {
 /** What a file did to a guarded table because it is allowed to. */
 export interface AllowedLoss {
   readonly table: string
+  /** A word of `-- lockstep: allow`. */
   readonly what: string
   readonly rows?: number
+  /** The keys of the rows were looked for; else it is what the counters of the transaction say. */
+  readonly isExact?: boolean
+  readonly columns?: readonly string[]
+  /** Partitions and children that it is about. */
+  readonly parts?: readonly string[]
+  readonly cascadeFrom?: string
 }
 
 /** A name of LOCKSTEP_GUARD_TABLES and what stands behind it. */

@@ -21,6 +21,9 @@ Keeps a PostgreSQL schema in step with a folder of SQL files.
                                           with --exit-code 2 where something is pending
   lockstep plan [--json] [--exit-code]    show what would run, in order, and why it would be refused;
                                           reads only; with --exit-code 2 where something would run
+  lockstep plan --rehearse                the same, and run it under the lock, statement by statement,
+                                          in a transaction that is rolled back: time, locks, effects;
+                                          --format json or markdown, for a pull request
   lockstep adopt ... [--yes]              take over what others have built; writes the ledger and
                                           runs no SQL: lockstep adopt --help
   lockstep wait [--from database]         the gate: returns when the schema has all that this image

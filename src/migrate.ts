@@ -25,6 +25,7 @@ import { Watch } from './postgres/watch.ts'
 import { letFailureRest, refuseIfFailedSince, setChecksum } from './predecessor.ts'
 import { Publishing } from './publishing.ts'
 import { nothingRecorded } from './recorded.ts'
+import { RolloutWatch } from './rollout-watch.ts'
 import {
   finish,
   loseTurn,
@@ -50,6 +51,9 @@ import { refuseUnfit, worksOf, type PlannedWork } from './works.ts'
  *     file that met a lock or a deadlock is tried again; any other failure ends the run, and what
  *     was applied before it stays applied and recorded.
  *  6. The ledger is read once more and must show the plan.
+ *
+ * Files of the phase after-rollout may wait for that rollout: without the lock until it is complete,
+ * and before each file it is looked at once more.
  *
  * Where a status is published, that is done under the lock: when files begin, after files, and at the
  * end. A run with nothing to do that finds its status telling otherwise takes the lock for that.
@@ -83,6 +87,9 @@ export async function migrate(
     begun: undefined,
     isRecorded: false,
     hasTurn: false,
+    rollout:
+      config.rollout &&
+      new RolloutWatch(config.rollout, config.cluster, config.heartbeatMs, tell, stop),
     publishing:
       config.status && new Publishing(config.status, config, run, setChecksum(folder), tell, stop),
   }
@@ -140,6 +147,10 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
     return isLeft ? undefined : done
   }
   if (seen.ledger && !early) await letFailureRest(await lookAtPredecessor(), trip)
+  if (trip.rollout && !early) {
+    await trip.rollout.isComplete()
+    wait.sinceMs = performance.now()
+  }
   for (;;) {
     const toldBefore = trip.told.length
     try {
@@ -214,7 +225,7 @@ async function applyPlan(
   works: readonly Work[],
   terms: Terms,
 ): Promise<void> {
-  const { config, run, tell, stop, losses, patience, told, publishing } = trip
+  const { config, run, tell, stop, losses, patience, told, publishing, rollout } = trip
   trip.begun = works[0]?.file
   losses.begin(works[0]?.file ?? '')
   const watched = config.pooler === 'allow' ? holderPid(terms.lockKey) : session.backend
@@ -230,7 +241,10 @@ async function applyPlan(
   }
   for (let left = works; left.length > 0;) {
     try {
-      for await (const applied of applyInOrder(session, left, terms, begins, tell)) {
+      // Between two files a rollback may come: then they are not sent together.
+      await rollout?.isStillOurs()
+      const next = rollout === undefined ? left : left.slice(0, 1)
+      for await (const applied of applyInOrder(session, next, terms, begins, tell)) {
         const { work, durationMs, warnings, report } = applied
         left = left.slice(1)
         told.push(work.file)

@@ -1,6 +1,7 @@
 import type { Config } from './config.ts'
 import type { Decision, Plan } from './decide.ts'
 import type { Tell } from './events.ts'
+import { allowanceText } from './files/allowance.ts'
 import type { Directives } from './files/directives.ts'
 import { readFolder, type Folder, type Migration } from './files/folder.ts'
 import { LargeText } from './files/large.ts'
@@ -11,8 +12,11 @@ import { nothingFound } from './objections.ts'
 import { describeAddress } from './postgres/address.ts'
 import { Connecting } from './postgres/connect.ts'
 import { findObjects } from './postgres/found.ts'
+import { look } from './postgres/ledger.ts'
+import { lockKey, takeTurn } from './postgres/lock.ts'
 import type { Run } from './postgres/runs.ts'
 import { failureDocument, type FailureDocument } from './refusals.ts'
+import { rehearsePlan, type Rehearsal } from './rehearsal.ts'
 import { unfit, worksOf as transactionsOf } from './works.ts'
 
 /**
@@ -29,6 +33,8 @@ export interface PlanDocument {
   /** Pending, but not due in this phase. */
   readonly later: readonly string[]
   readonly notes: readonly string[]
+  /** What came of running it, where that was asked for and something was to run. */
+  readonly rehearsal: Rehearsal | undefined
 }
 
 interface PlannedFile {
@@ -45,7 +51,7 @@ interface PlannedFile {
 
 /**
  * Reads only: no lock, nothing written. What is decided under the lock may be another thing, where
- * somebody else works meanwhile.
+ * somebody else works meanwhile. A rehearsal takes the lock and runs what is pending, without a COMMIT.
  *
  * @throws {Failure} only where connection, folder or the ledger itself cannot be read
  */
@@ -54,18 +60,35 @@ export async function plan(
   run: Run,
   tell: Tell,
   stop: AbortSignal,
+  rehearses = false,
 ): Promise<PlanDocument> {
-  await using connecting = new Connecting({ ...config, pooler: 'allow' }, run, tell, stop)
+  const pooler = rehearses ? config.pooler : 'allow'
+  await using connecting = new Connecting({ ...config, pooler }, run, tell, stop)
   const folder = await readFolder(config.dir, config.maxFileBytes)
   const { session, seen, address } = await connecting.result
   const { schema, phase } = config
-  const isFirst = (seen.ledger?.rows.length ?? 0) === 0
-  const found = isFirst ? await findObjects(session, schema) : nothingFound
   await readLargeFiles(folder, seen.ledger?.rows ?? [], config, tell, stop)
-  const judged = await judge(session, schema, folder, seen.ledger, found, config)
+  let { ledger } = seen
+  if (rehearses) {
+    await takeTurn(session, lockKey(schema), whateverOthersDo, config, tell, stop)
+    ledger = (await look(session, schema)).ledger
+  }
+  const isFirst = (ledger?.rows.length ?? 0) === 0
+  const found = isFirst ? await findObjects(session, schema) : nothingFound
+  const judged = await judge(session, schema, folder, ledger, found, config)
   const failure = judged.kind === 'pending' ? unfit(transactionsOf(judged)) : undefined
   const decision = failure === undefined ? judged : ({ kind: 'refused', failure } as const)
-  return planOf(describeAddress(address), phase, folder, decision)
+  const document = planOf(describeAddress(address), phase, folder, decision)
+  if (!rehearses || decision.kind !== 'pending') return document
+  return {
+    ...document,
+    rehearsal: await rehearsePlan(session, decision, ledger, config, run, tell),
+  }
+}
+
+/** A rehearsal is not done by anybody else. */
+async function whateverOthersDo(): Promise<undefined> {
+  return undefined
 }
 
 export function planOf(
@@ -83,6 +106,7 @@ export function planOf(
     work: decision.kind === 'pending' ? worksOf(decision) : [],
     later: isRefused ? [] : decision.later.map(({ file }) => file),
     notes: [...folder.warnings, ...(isRefused ? [] : decision.notes)],
+    rehearsal: undefined,
   }
 }
 
@@ -126,9 +150,6 @@ function wordsOf(directives: Directives): string[] {
     ...(breaksBefore === undefined ? [] : [`breaks-before ${breaksBefore}`]),
     ...(lockTimeoutMs === undefined ? [] : [`lock-timeout ${lockTimeoutMs}ms`]),
     ...(statementTimeoutMs === undefined ? [] : [`statement-timeout ${statementTimeoutMs}ms`]),
-    ...allowances.map(({ words, atMost, table: { schema, name } }) => {
-      const bound = atMost === undefined ? '' : ` <= ${atMost}`
-      return `allow ${words.join(', ')}${bound} on ${schema === undefined ? '' : `${schema}.`}${name}`
-    }),
+    ...allowances.map(allowanceText),
   ]
 }

@@ -10,10 +10,20 @@ import { checkFormats, type CheckFormat } from './check.ts'
 export type Request = { readonly env: Env } & (
   | { readonly command: 'migrate' }
   | ({ readonly command: 'check' } & Checks)
-  | { readonly command: 'status' | 'plan'; readonly json: boolean; readonly exitCode: boolean }
+  | { readonly command: 'status'; readonly json: boolean; readonly exitCode: boolean }
+  | ({ readonly command: 'plan'; readonly exitCode: boolean } & Planning)
   | { readonly command: 'adopt'; readonly adopts: Adoptable; readonly isSure: boolean }
   | ({ readonly command: 'wait' } & Waits)
 )
+
+/** `rehearses`: runs it, and rolls it back. */
+interface Planning {
+  readonly format: PlanFormat
+  readonly rehearses: boolean
+}
+
+const planFormats = ['text', 'json', 'markdown'] as const
+export type PlanFormat = (typeof planFormats)[number]
 
 /** Where a gate looks, and for an image without files what it waits for, as it was written. */
 export interface Waits {
@@ -35,7 +45,7 @@ const document = { json: { type: 'boolean' }, 'exit-code': { type: 'boolean' } }
 const commands = {
   migrate: {},
   status: document,
-  plan: document,
+  plan: { ...document, rehearse: { type: 'boolean' }, format: { type: 'string' } },
   check: { format: { type: 'string' }, baseline: { type: 'boolean' }, print: { type: 'boolean' } },
   wait: { from: { type: 'string' }, version: { type: 'string' } },
   adopt: {
@@ -88,6 +98,8 @@ export function readRequest(args: readonly string[], env: Env): Request | Failur
   if (typeof adopts === 'string') problems.push(adopts)
   const check = word === 'check' ? checkOf(values) : undefined
   if (typeof check === 'string') problems.push(check)
+  const planning = word === 'plan' ? planningOf(values) : undefined
+  if (typeof planning === 'string') problems.push(planning)
   const waits = word === 'wait' ? waitsOf(values) : undefined
   if (typeof waits === 'string') problems.push(waits)
   if (problems.length > 0)
@@ -97,13 +109,10 @@ export function readRequest(args: readonly string[], env: Env): Request | Failur
     return name !== undefined && typeof value === 'string' ? [[name, value] as const] : []
   })
   const whole = { ...env, ...Object.fromEntries(flags) }
-  if (word === 'status' || word === 'plan')
-    return {
-      command: word,
-      env: whole,
-      json: values['json'] === true,
-      exitCode: values['exit-code'] === true,
-    }
+  const exitCode = values['exit-code'] === true
+  if (word === 'status')
+    return { command: 'status', env: whole, json: values['json'] === true, exitCode }
+  if (typeof planning === 'object') return { command: 'plan', env: whole, exitCode, ...planning }
   if (typeof check === 'object') return { command: 'check', env: whole, ...check }
   if (typeof waits === 'object') return { command: 'wait', env: whole, ...waits }
   if (typeof adopts === 'object')
@@ -135,6 +144,16 @@ function checkOf(values: Readonly<Record<string, unknown>>): Checks | string {
   return { checks: baseline === true ? 'baseline' : 'folder', format: known }
 }
 
+/** How a plan is told, or what is wrong with the flags. */
+function planningOf(values: Readonly<Record<string, unknown>>): Planning | string {
+  const { json, rehearse } = values
+  const { format = json === true ? 'json' : 'text' } = values
+  const known = planFormats.find((candidate) => candidate === format)
+  if (known === undefined) return `--format is none of ${planFormats.join(', ')}`
+  if (json === true && known !== 'json') return '--json and --format say two things'
+  return { format: known, rehearses: rehearse === true }
+}
+
 /** The command, wherever it stands, since its flags say which words are values. */
 function commandOf(args: readonly string[]): Command {
   return (
@@ -148,7 +167,7 @@ function takesValue(arg: string): boolean {
 }
 
 /** Flags without a value, whatever the command. */
-const plain: ReadonlySet<string> = new Set(['--json', '--exit-code', '--yes'])
+const plain: ReadonlySet<string> = new Set(['--json', '--exit-code', '--yes', '--rehearse'])
 
 function isCommand(word: string): word is Command {
   return Object.hasOwn(commands, word)

@@ -12,6 +12,7 @@ import type { Wait } from './postgres/lock.ts'
 import { recordEnd, success, type Run, type RunEnd } from './postgres/runs.ts'
 import type { Session } from './postgres/session.ts'
 import { leftBehind } from './postgres/steps.ts'
+import type { RolloutWatch } from './rollout-watch.ts'
 
 /** A run as it goes on over connections. */
 export interface Trip {
@@ -35,6 +36,8 @@ export interface Trip {
   isRecorded: boolean
   /** Nobody else is at work: it has the lock, or where a pooler shares sessions its turn. */
   hasTurn: boolean
+  /** Undefined where no file waits for a rollout. */
+  readonly rollout: RolloutWatch | undefined
   /** Undefined where no status is wanted. */
   readonly publishing: Publishing | undefined
 }

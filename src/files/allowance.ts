@@ -47,3 +47,9 @@ export function readAllowance(rest: string, line: number): Allowance | string {
     return 'a bound of rows belongs to delete and truncate only'
   return { words: known, atMost: Number(bound), table, line }
 }
+
+/** As it is written in a file. */
+export function allowanceText({ words, atMost, table: { schema, name } }: Allowance): string {
+  const bound = atMost === undefined ? '' : ` <= ${atMost}`
+  return `allow ${words.join(', ')}${bound} on ${schema === undefined ? '' : `${schema}.`}${name}`
+}

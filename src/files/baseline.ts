@@ -3,7 +3,7 @@ import { printable } from '../printable.ts'
 import { baselineForms, noDirectives } from './directives.ts'
 import type { Entry } from './entry.ts'
 import { placeBehind } from './bytes.ts'
-import { readDirectives, strayDirectives, tooLow, type Directive } from './header.ts'
+import { readDirectives, strayDirectives, type Directive } from './header.ts'
 import { parseFileName, type FileName } from './name.ts'
 import { headerOf, type Text } from './text.ts'
 
@@ -37,8 +37,8 @@ export function readBaseline(
   }
   const [stray] = strayDirectives(text)
   if (stray !== undefined) {
-    const { line, column } = placeBehind(text.slice(0, stray))
-    throw invalid(`${baselineName}:${line}:${column} ${tooLow}`)
+    const { line, column } = placeBehind(text.slice(0, stray.at))
+    throw invalid(`${baselineName}:${line}:${column} ${stray.what}`)
   }
   const heads = directives.filter(({ word }) => word === 'baseline')
   const version = /^[0-9]+$/.exec(heads[0]?.rest ?? '')?.[0]

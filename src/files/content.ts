@@ -57,7 +57,10 @@ function readBytes(path: string, entry: Dirent, maxBytes: number): Buffer | stri
     const small = entry.isFile() ? readSmall(fd) : undefined
     if (small !== undefined && small.length <= maxBytes) return small
     const stat = fstatSync(fd)
-    if (!stat.isFile()) throw new Failure('FILE_UNREADABLE', `${file} is not a regular file`)
+    if (!stat.isFile())
+      throw new Failure('FILE_UNREADABLE', `${file} is not a regular file`, [
+        'put the file itself there, or take it out of the folder',
+      ])
     if (stat.size > maxBytes) {
       return `${file} has ${stat.size} bytes, more than LOCKSTEP_MAX_FILE_SIZE allows (${maxBytes})`
     }

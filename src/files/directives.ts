@@ -3,13 +3,7 @@ import { nearest } from '../nearest.ts'
 import { printable } from '../printable.ts'
 import { readAllowance, type Allowance } from './allowance.ts'
 import { placeBehind, type Place } from './bytes.ts'
-import {
-  mayHoldDirectives,
-  readDirectives,
-  strayDirectives,
-  tooLow,
-  type Directive,
-} from './header.ts'
+import { mayHoldDirectives, readDirectives, strayDirectives, type Directive } from './header.ts'
 
 /** What the `-- lockstep:` lines of a file's header ask for. */
 export interface Directives {
@@ -69,10 +63,10 @@ export interface DirectivesRead {
 export function readFileDirectives(text: string): DirectivesRead {
   if (!mayHoldDirectives(text)) return { directives: noDirectives, problems: [] }
   const lines = readDirectives(text)
-  const stray = strayDirectives(text).map((at): DirectiveProblem => ({
+  const stray = strayDirectives(text).map(({ at, what }): DirectiveProblem => ({
     ...placeBehind(text.slice(0, at)),
     kind: 'invalid',
-    what: tooLow,
+    what,
   }))
   if (lines.length === 0) return { directives: noDirectives, problems: stray }
   const problems: DirectiveProblem[] = []

@@ -10,12 +10,17 @@ export interface Directive {
 
 const form = /^--\s*lockstep:\s*(\S*)\s*(.*)$/i
 
-/** What is wrong with a directive below the first statement. */
-export const tooLow = 'a directive must stand in the comment lines that the file begins with'
+/** What people write instead; not what only speaks of Lockstep. */
+const nearForm =
+  /lockstep\s*[:=]|lockstep\s+(?:no-transaction|lock-timeout|statement-timeout|after-rollout|breaks-before)\b/i
+const nearFormAtBegin = new RegExp(`^(?:${nearForm.source})`, 'i')
+
+const tooLow = 'a directive must stand in the comment lines that the file begins with'
+const misspelt = 'a directive is a line of its own, written as -- lockstep: no-transaction'
 
 /** Most files have none, and it takes longer to look at each line. */
 export function mayHoldDirectives(text: string): boolean {
-  return /lockstep:/i.test(text)
+  return nearForm.test(text)
 }
 
 /**
@@ -36,25 +41,43 @@ export function readDirectives(text: string): Directive[] {
   return directives
 }
 
+/** What looks like a directive and is none. */
+export interface StrayDirective {
+  /** Offset in code units. */
+  readonly at: number
+  readonly what: string
+}
+
 /**
- * Where comments in the form of a directive stand too low to be one: offsets in code units.
+ * Directives that stand too low, or are misspelt so that nobody would read them.
  *
  * @param isBegin - of the file: only there is a header
  */
-export function strayDirectives(text: string, isBegin = true): number[] {
+export function strayDirectives(text: string, isBegin = true): StrayDirective[] {
   if (!mayHoldDirectives(text)) return []
   const lines = /^(?:[ \t\f\v]*(?:--[^\r\n]*)?(?:\r\n|\r|\n|$))*/
-  const header = isBegin ? (lines.exec(text)?.[0].length ?? 0) : 0
-  if (!/--\s*lockstep:/i.test(text.slice(header))) return []
-  const found: number[] = []
-  const lexer = new Lexer(text, header)
-  for (let from = header, more = true; more; from = lexer.end) {
+  const header = isBegin ? (lines.exec(text)?.[0] ?? '') : ''
+  const found: StrayDirective[] = []
+  for (const line of header.matchAll(/--[^\r\n]*/g)) {
+    const comment = line[0].trim()
+    if (!form.test(comment) && isNear(comment)) found.push({ at: line.index, what: misspelt })
+  }
+  if (!mayHoldDirectives(text.slice(header.length))) return found
+  const lexer = new Lexer(text, header.length)
+  for (let from = header.length, more = true; more; from = lexer.end) {
     more = lexer.next()
     const gap = text.slice(from, more ? lexer.start : text.length)
     // Comments between slashes go first: two dashes in them begin nothing.
-    for (const comment of gap.matchAll(/\/\*[^]*?\*\/|--[^\r\n]*/g)) {
-      if (form.test(comment[0].trim())) found.push(from + comment.index)
+    for (const { 0: whole, index } of gap.matchAll(/\/\*[^]*?\*\/|--[^\r\n]*/g)) {
+      const comment = whole.trim()
+      if (form.test(comment)) found.push({ at: from + index, what: tooLow })
+      else if (isNear(comment)) found.push({ at: from + index, what: misspelt })
     }
   }
   return found
+}
+
+function isNear(comment: string): boolean {
+  const lines = comment.split(/\r\n|\r|\n/)
+  return lines.some((line) => nearFormAtBegin.test(line.replace(/^\s*(?:\/\*+|--+)?[\s*@]*/, '')))
 }

@@ -5,7 +5,6 @@ import { type FailureCode } from '../errors.ts'
 import { Failure } from '../failure.ts'
 import { beginsWithMark, byteOrderMark, byteProblem, type Place } from './bytes.ts'
 import { chunksOf, openToRead, placeOfByteIn } from './chunks.ts'
-import { tooLow } from './header.ts'
 import { Lexer } from './lexer.ts'
 import type { Meaning } from './meaning.ts'
 import { reasonOf } from './reason.ts'
@@ -145,7 +144,7 @@ export class LargeText {
     for (const stretch of stretchesIn(parts, mostStatementBytes, tooLong)) {
       const stray = survey.see(stretch)
       if (stray !== undefined)
-        throw this.#invalid('DIRECTIVE_INVALID', placeIn(stretch, stray), tooLow)
+        throw this.#invalid('DIRECTIVE_INVALID', placeIn(stretch, stray.at), stray.what)
       if (survey.meetsData) {
         // What follows may be no SQL. The file will be refused, so it has the meaning of no other.
         const meaning = { file: this.checksum, statements: [this.checksum] }

@@ -25,6 +25,7 @@ export function compareNames(a: FileName, b: FileName): number {
  * undefined where guessing the version would be wrong (`V1.2__a.sql`, `R__views.sql`).
  */
 export function mendedName(file: string, width: number): string | undefined {
+  if (file.toLowerCase() === 'baseline.sql') return 'baseline.sql'
   const parts = /^[Vv]?([0-9]+)(?:__?|[-. ]+)(.+)\.sql$/i.exec(file)
   const [, digits, rest] = parts ?? []
   if (digits === undefined || rest === undefined || /^[0-9]+(?:__|[._])/.test(rest))

@@ -12,6 +12,10 @@ const settings: Readonly<Record<string, { readonly allowed: RegExp; readonly why
     allowed: /^(?:utf-?8|unicode|default)$/i,
     why: 'files are UTF-8',
   },
+  transaction_read_only: {
+    allowed: /^(?:off|false|no|0|f|n|default)$/i,
+    why: 'the row of the file could not be written',
+  },
   standard_conforming_strings: {
     allowed: /^(?:on|true|yes|1|t|y|default)$/i,
     why: 'a file is read once, with backslashes that are characters',

@@ -1,5 +1,5 @@
 import type { Place } from './bytes.ts'
-import { strayDirectives } from './header.ts'
+import { strayDirectives, type StrayDirective } from './header.ts'
 import { GrowingMeaning, type Meaning } from './meaning.ts'
 import { ScriptReader, type Script } from './script.ts'
 import type { Stretch } from './stretches.ts'
@@ -47,7 +47,7 @@ export class Survey {
   }
 
   /** Returns where a directive stands too low to be one. */
-  see(stretch: Stretch): number | undefined {
+  see(stretch: Stretch): StrayDirective | undefined {
     const [stray] = strayDirectives(stretch.text, this.#head === undefined)
     this.#head ??= stretch.text
     this.#meaning.add(stretch.text, stretch.statements)

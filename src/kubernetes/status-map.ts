@@ -1,7 +1,8 @@
 import { textOf, type Published } from '../published.ts'
 import { StatusTrouble, type StatusStore } from '../status-store.ts'
 import type { StatusTarget } from '../status-target.ts'
-import type { Answer, Cluster, ClusterAccess, Question } from './client.ts'
+import type { Answer, ClusterAccess, Question } from './client.ts'
+import { ask, reach } from './reach.ts'
 
 export type { ClusterAccess } from './client.ts'
 
@@ -49,17 +50,11 @@ export class StatusMap implements StatusStore {
   }
 
   async #ask(question: Question, stop: AbortSignal): Promise<Answer> {
-    const { openCluster } = await import('./client.ts')
-    const cluster = openCluster(this.#access)
-    if (typeof cluster === 'string') throw new StatusTrouble(cluster, { isLasting: true })
+    const cluster = await reach(this.#access)
     const namespace = this.#target.namespace ?? cluster.namespace ?? 'default'
     this.#namespace = namespace
     const path = `/api/v1/namespaces/${namespace}/configmaps/${this.#target.name}${question.path}`
-    try {
-      return await cluster.ask({ ...question, path }, stop)
-    } catch (error) {
-      throw unreached(cluster, error, stop)
-    }
+    return await ask(cluster, { ...question, path }, stop)
   }
 
   #trouble({ status, body, retryAfter }: Answer, verb: string): StatusTrouble {
@@ -130,20 +125,4 @@ function parsed(body: string): unknown {
 
 function has<K extends string>(value: unknown, key: K): value is Record<K, unknown> {
   return typeof value === 'object' && value !== null && key in value
-}
-
-function unreached({ server }: Cluster, error: unknown, stop: AbortSignal): StatusTrouble {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'an unknown error'
-  const reason = stop.aborted ? 'it has not answered in time' : (reasons[code] ?? code)
-  return new StatusTrouble(`the API server ${server} cannot be reached: ${reason}`)
-}
-
-const reasons: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'the connection was cut',
-  ENOTFOUND: 'the host name does not resolve',
-  EAI_AGAIN: 'the name server does not answer',
-  ETIMEDOUT: 'no answer',
-  EHOSTUNREACH: 'no route to the host',
-  ENETUNREACH: 'no route to the network',
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Failure } from '../failure.ts'
 import { borrow } from './borrowed.ts'
-import { readReport, type Report } from './effects.ts'
+import { readTold, reportOf, type Report } from './effects.ts'
 import { envelope, labelOf, toldColumn, type Manner, type Terms, type Work } from './envelope.ts'
 import { explain } from './explain.ts'
 import { ledgerStates } from './ledger-states.ts'
@@ -111,7 +111,8 @@ export async function apply(
     typeof text === 'string'
       ? await send(around.prefix + text + around.suffix)
       : await sendInPieces(on, text, around, labelOf(work), explained)
-  if (tags.at(-1) === 'COMMIT' && status === 'I') return { warnings, report: readReport(told) }
+  if (tags.at(-1) === 'COMMIT' && status === 'I')
+    return { warnings, report: reportOf(readTold(told)) }
   throw new Failure(
     'LEDGER_DAMAGED',
     `${file} ended with ${tags.at(-1)} in state ${status}, not with COMMIT`,

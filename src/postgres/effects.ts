@@ -1,4 +1,4 @@
-import type { Effects, TableEffect } from '../events.ts'
+import type { AllowedLoss, Effects, TableEffect } from '../events.ts'
 import { identifier } from './quote.ts'
 import type { Session } from './session.ts'
 import type { Finding } from './verdict.ts'
@@ -7,11 +7,11 @@ import type { Finding } from './verdict.ts'
 export interface Report {
   readonly effects: Effects
   /** Losses that the file allows. */
-  readonly allowed: readonly Finding[]
+  readonly allowed: readonly AllowedLoss[]
 }
 
 /** As the ledger has it; null where there is nothing to say. */
-interface Told {
+export interface Told {
   readonly effects: StoredEffects | null
   readonly guard: readonly Finding[] | null
 }
@@ -20,10 +20,10 @@ type StoredEffects = Partial<Omit<Effects, 'tables'>> & {
   readonly tables?: readonly (TableEffect & { readonly oid: number })[]
 }
 
-/** @param told - the value of the column in which it stands */
-export function readReport(told: unknown): Report {
+/** @param value - of the column in which it stands */
+export function readTold(value: unknown): Told {
   const nothing: Told = { effects: null, guard: null }
-  return reportOf(JSON.parse(JSON.stringify(told ?? nothing)))
+  return JSON.parse(JSON.stringify(value ?? nothing))
 }
 
 /** What every row of the ledger tells, by the name of the file. */
@@ -35,11 +35,15 @@ export async function readReports(on: Session, schema: string): Promise<Map<stri
 }
 
 /** Without what only Lockstep itself needs. */
-function reportOf({ effects, guard }: Told): Report {
+export function reportOf({ effects, guard }: Told): Report {
   const { tables = [], indexes = [], transactionMs = 0, ...rest } = effects ?? {}
   const shown = tables.map((table): TableEffect => {
     const { oid: _, ...effect } = table
     return effect
   })
-  return { effects: { tables: shown, indexes, transactionMs, ...rest }, allowed: guard ?? [] }
+  const allowed = (guard ?? []).map((finding): AllowedLoss => {
+    const { oid: _, hasKey: _hasKey, isOwn: _isOwn, level: _level, ...loss } = finding
+    return loss
+  })
+  return { effects: { tables: shown, indexes, transactionMs, ...rest }, allowed }
 }

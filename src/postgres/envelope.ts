@@ -66,6 +66,8 @@ export interface Manner {
   readonly exact?: Exact | undefined
   /** COMMIT does not wait for the disk: that of a later one is waited for, which flushes both. */
   readonly isRelaxed?: boolean | undefined
+  /** Within a savepoint of a transaction that never ends with COMMIT. */
+  readonly isRehearsal?: boolean | undefined
 }
 
 export interface Envelope {
@@ -88,25 +90,20 @@ export function envelope(
   work: Work,
   terms: Terms,
   major: number,
-  { borrowed, exact, isRelaxed = false }: Manner = {},
+  { borrowed, exact, isRelaxed = false, isRehearsal = false }: Manner = {},
 ): Envelope {
   const ledger = identifier(terms.schema)
-  const care =
-    borrowed === undefined
-      ? careForOwned(work.modes, terms, major)
-      : careForBorrowed(borrowed, terms, major)
+  const owned = careForOwned(work.modes, terms, major)
+  const care = borrowed === undefined ? owned : careForBorrowed(borrowed, terms, major)
   const first = work.head + 1
   const last = work.head + work.earns.length
-  const opens = work.earns.map((file, index) =>
-    openCall(file, work.head + index, work, terms, isRelaxed),
-  )
   const guards = terms.guardTables.length > 0
   const prefix = [
-    `${labelOf(work)}${care.begin}${care.reset}${care.before}`,
+    `${labelOf(work)}${isRehearsal ? rehearsal.begin : care.begin}${care.reset}${care.before}`,
     timeouts(work, terms, exact !== undefined),
-    ...opens,
+    isRehearsal ? '' : opensOf(work, terms, isRelaxed),
     ...stepOpens(work, terms),
-    watching(ledger, terms.guardTables, work.allowances, work.step && work.file),
+    watching(ledger, terms.guardTables, work, isRehearsal),
     exact === undefined ? '' : keeping(ledger, exact),
     // A cursor WITH HOLD is filled at COMMIT. Ours is closed before our own COMMIT, so it is filled
     // only if the file says COMMIT itself, and then it raises: nothing is kept.
@@ -125,14 +122,28 @@ export function envelope(
     `SELECT (CASE pg_catalog.count(*) WHEN ${work.earns.length} THEN $lockstep$1$lockstep$ ELSE $lockstep$${ledgerStates.notFinished}$lockstep$ END)::pg_catalog.int4`,
     ` FROM ${ledger}.ledger WHERE id BETWEEN ${first} AND ${last} AND finished IS NOT NULL;`,
     ...stepStays(work, terms),
-    guards ? functionsStay(terms) : '',
+    guards && !isRehearsal ? functionsStay(terms) : '',
     // Else the figures of this file would be among those of the next.
     major >= 15 ? 'SELECT pg_catalog.pg_stat_force_next_flush();' : '',
-    care.leave,
-    isRelaxed ? 'SET LOCAL synchronous_commit=off;' : '',
-    'COMMIT',
+    isRehearsal
+      ? rehearsal.end
+      : `${care.leave}${isRelaxed ? 'SET LOCAL synchronous_commit=off;' : ''}COMMIT`,
   ].join('')
   return { prefix, suffix }
+}
+
+/** Nothing of a file stays, and the transaction goes on. */
+export const rehearsal = {
+  begin: 'SAVEPOINT lockstep_file;',
+  end: 'RELEASE SAVEPOINT lockstep_file',
+  undo: 'ROLLBACK TO SAVEPOINT lockstep_file;RELEASE SAVEPOINT lockstep_file',
+} as const
+
+/** Writes the rows that the work earns; they are not finished yet. */
+export function opensOf(work: Work, terms: Terms, isRelaxed = false): string {
+  return work.earns
+    .map((file, index) => openCall(file, work.head + index, work, terms, isRelaxed))
+    .join('')
 }
 
 /** In exact mode a table is locked as no file of only rows locks it: others would queue behind us. */

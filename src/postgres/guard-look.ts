@@ -1,139 +1,9 @@
 import { ledgerStates, raise } from './ledger-states.ts'
+import { lockModes } from './lock-modes.ts'
 import { literal } from './quote.ts'
 
 /** Effects of a file name so many tables, and so many indexes; the rest is counted. */
 const mostNamed = 100
-
-/** Of `pg_class.relkind`: what has rows that a file can lose. */
-const tables = `('r', 'p')`
-
-/** Modes of a lock, from the weakest with which rows can be changed. */
-export const lockModes = [
-  'ROW EXCLUSIVE',
-  'SHARE UPDATE EXCLUSIVE',
-  'SHARE',
-  'SHARE ROW EXCLUSIVE',
-  'EXCLUSIVE',
-  'ACCESS EXCLUSIVE',
-] as const
-
-/** `RowExclusiveLock`, as PostgreSQL's table of locks has it, is 1, and so on. */
-const levelOfMode = lockModes
-  .map((mode, index) => {
-    const words = mode.split(' ').map((word) => word.charAt(0) + word.slice(1).toLowerCase())
-    return `when '${words.join('')}Lock' then ${index + 1}`
-  })
-  .join(' ')
-
-/**
- * Begins to watch a transaction: opens a cursor, from which `close` fetches what was touched.
- */
-export function watchFunction(s: string, schema: string, own: string): string {
-  const touched = touchedBefore(schema)
-  return `create or replace function ${s}.watch(
-      guarded oid[], spaces text[], allowances jsonb, of_file text default null
-    ) returns void language plpgsql ${own} as $$
-    declare
-      look refcursor := 'lockstep_before';
-      earlier jsonb;
-      spent jsonb;
-    begin
-      -- What earlier transactions of the session did may not have been sent yet: from PostgreSQL 15 on
-      -- only what the ledger itself has done, since each file sends its own.
-      select jsonb_object_agg(oid, jsonb_build_array(
-        pg_stat_get_xact_tuples_inserted(oid), pg_stat_get_xact_tuples_updated(oid),
-        pg_stat_get_xact_tuples_deleted(oid))) into earlier
-      from (
-        select unnest(array[${['ledger', 'step', 'run'].map((table) => `to_regclass(${literal(`${s}.${table}`)})`).join(', ')}])::oid as oid
-        union
-        select (touched ->> 'oid')::oid
-        from (
-          select effects from ${s}.ledger
-          where id > (select max(id) - 100 from ${s}.ledger) and finished > clock_timestamp() - interval '5 s'
-          union all
-          select did -> 'effects' from ${s}.step where did is not null
-        ) as recent (effects), jsonb_array_elements(effects -> 'tables') as touched
-        where current_setting('server_version_num')::int < 150000
-      ) as known;
-      if of_file is not null then
-        select jsonb_agg(loss) into spent
-        from ${s}.step, jsonb_array_elements(nullif(did -> 'guard', 'null')) as loss where file = of_file;
-      end if;
-      -- Two forms, since most of what the first one brings takes time to begin with.
-      if cardinality(guarded) > 0 or cardinality(spaces) > 0 then
-        open look for ${touched.guarded};
-      else
-        open look for ${touched.unguarded};
-      end if;
-    end $$`
-}
-
-/**
- * What the transaction has touched, as it was before the file: by the locks that it holds, since
- * without one above ROW SHARE nothing happened to a table, a savepoint that is rolled back gives its
- * locks back, and the number of tables costs nothing.
- *
- * `watch` opens a cursor for it, `close` fetches from it: only then it runs, over the locks of that
- * moment and the catalogs of the cursor's own snapshot. So nothing need be remembered, and what a
- * file has dropped still has a name. The cursor also carries what `watch` was told, out of
- * reach of the file.
- */
-function touchedBefore(schema: string): { guarded: string; unguarded: string } {
-  const own = literal(schema)
-  const isOwn = `n.nspname = ${own} and c.relname in ('ledger', 'run', 'step')
-        and (held.level > 1 or pg_stat_get_xact_tuples_deleted(c.oid) > 0)`
-  const isGuardedSpace = `(n.nspname = any (spaces) or '*' = any (spaces) and n.nspname !~ '^pg_'
-      and n.nspname not in ('information_schema', ${own}))`
-  const root = `case when ${isOwn} then c.oid when c.relkind in ${tables} then (
-        -- The uppermost guarded table of the tree: rows may move below it.
-        with recursive up (oid, depth) as (
-          select c.oid, 0
-          union all
-          select i.inhparent, up.depth + 1 from up join pg_inherits i on i.inhrelid = up.oid
-          where up.depth < 100
-        )
-        select up.oid
-        from up join pg_class p on p.oid = up.oid join pg_namespace n on n.oid = p.relnamespace
-        where up.oid = any (guarded) or ${isGuardedSpace}
-        order by up.depth desc limit 1
-      ) end`
-  // Only with a stronger lock a column can have gone.
-  const columns = `case when held.level > 1 and c.relkind in ${tables} then (
-        select jsonb_object_agg(a.attnum, jsonb_build_array(a.attname, a.atttypid, a.atttypmod))
-        from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-      ) end`
-  // A schema that gets another name locks none of its tables.
-  const inSchemas = `case when held.oid = 'pg_namespace'::regclass then (
-        select jsonb_agg(jsonb_build_array(
-          c.oid, 0, n.nspname, c.relname, c.relkind, c.relfilenode, c.relpersistence, c.oid, null))
-        from pg_class c join pg_namespace n on n.oid = c.relnamespace
-        where c.relkind in ${tables} and (c.oid = any (guarded) or ${isGuardedSpace})
-      ) end`
-  return {
-    guarded: look(`${root} as root, ${columns} as columns, ${inSchemas} as in_schemas`),
-    unguarded: look(
-      `case when ${isOwn} then c.oid end as root, null::jsonb as columns, null::jsonb as in_schemas`,
-    ),
-  }
-}
-
-/** @param more - columns that cost something */
-function look(more: string): string {
-  return `
-    select held.oid, held.level, n.nspname as space, c.relname as name, c.relkind as kind,
-      c.relfilenode as file, c.relpersistence as persistence,
-      c.relpages > 0 or c.reltuples > 0 as had_rows, ${more}, allowances, earlier, spent
-    from (
-        select relation as oid, max(case mode ${levelOfMode} end) as level
-        from pg_lock_status()
-        where locktype = 'relation' and pid = pg_backend_pid()
-          and (relation >= 16384 or relation = 'pg_namespace'::regclass)
-        group by relation
-      ) as held
-      left join pg_class c on c.oid = held.oid
-      left join pg_namespace n on n.oid = c.relnamespace
-    where held.level > 0`
-}
 
 /** Variables of `close` that the look needs. */
 export const lookVariables = `
@@ -156,6 +26,8 @@ export const lookVariables = `
       allowances jsonb;
       earlier jsonb;
       spent jsonb;
+      held_before jsonb;
+      own_level int;
       is_suspicious boolean := false;
       is_altered boolean := false;
       did jsonb;
@@ -179,8 +51,10 @@ export function lookBack(s: string, schema: string): string {
         allowances := was.allowances;
         earlier := was.earlier;
         spent := was.spent;
+        held_before := was.held_before;
+        own_level := case when was.level > coalesce((held_before ->> was.oid::text)::int, 0) then was.level end;
         -- A trigger or a rule would run behind the look.
-        is_altered := is_altered or was.space = ${own} and was.level >= ${lockModes.indexOf('SHARE') + 1};
+        is_altered := is_altered or was.space = ${own} and coalesce(own_level, 0) >= ${lockModes.indexOf('SHARE') + 1};
         if was.in_schemas is not null then
           guarded := guarded || was.in_schemas;
           is_suspicious := true;
@@ -225,19 +99,21 @@ export function lookBack(s: string, schema: string): string {
                   select from pg_attribute a
                   where a.attrelid = was.oid and a.attnum = c.number::int and not a.attisdropped)));
         end if;
-        if was.space = ${own} or change is null and was.level = 1 and coalesce(inserted, updated, deleted) is null then
+        if was.space = ${own} or change is null and coalesce(own_level, 1) = 1 and coalesce(inserted, updated, deleted) is null then
           continue;
         elsif jsonb_array_length(some_tables) >= ${mostNamed} and deleted is null then
           more_tables := more_tables + 1;
         else
           some_tables := some_tables || jsonb_strip_nulls(jsonb_build_object(
             'table', name, 'oid', was.oid::bigint, 'change', change,
-            'lock', case when was.kind is not null then (${literal(`{${lockModes.join(',')}}`)}::text[])[was.level] end,
+            'lock', case when was.kind is not null then (${literal(`{${lockModes.join(',')}}`)}::text[])[own_level] end,
             'inserted', inserted, 'updated', updated, 'deleted', deleted, 'root', was.root::bigint));
         end if;
       end loop;
       if is_suspicious or exact is not null then
-        if exists (
+        -- A rehearsal may have made the ledger itself.
+        if (held_before is null or (select age(c.xmin) > 0 from pg_class c where c.oid = ${literal(`${s}.ledger`)}::regclass))
+          and exists (
           select from pg_proc p join pg_namespace n on n.oid = p.pronamespace
           where n.nspname = ${own} and p.proname in ('judge', 'is_own', 'key', 'keep', 'is_refilled', 'lost')
             and age(p.xmin) <= 0

@@ -3,17 +3,25 @@ import { sqlName, type TablePattern } from '../files/table-name.ts'
 import { inDollars, literal } from './quote.ts'
 import type { Exact } from './verdict.ts'
 
+/** What of a work matters to the guard. */
+interface Watched {
+  readonly file: string
+  readonly allowances: readonly Allowance[]
+  /** There where its statements have transactions of their own. */
+  readonly step?: unknown
+}
+
 /**
  * What begins to watch: says what is guarded and what the file may do. Names are resolved here,
  * outside of the function, whose search_path is its own.
- *
- * @param file - where its statements have transactions of their own: a bound is for all of them
+ * Where the statements of a file have transactions of their own a bound is for all of them. In a
+ * rehearsal other files have run in the same transaction.
  */
 export function watching(
   ledger: string,
   tables: readonly TablePattern[],
-  allowances: readonly Allowance[],
-  file: string | undefined,
+  { allowances, file, step }: Watched,
+  isRehearsal: boolean,
 ): string {
   const named = tables.filter(({ isAll }) => !isAll).map((table) => toOid(table))
   const spaces = tables.filter(({ isAll }) => isAll).map(({ schema }) => literal(schema ?? '*'))
@@ -27,7 +35,8 @@ export function watching(
     allowed.length === 0
       ? `'[]'`
       : `pg_catalog.json_build_array(${allowed.join(',')})::pg_catalog.jsonb`,
-    ...(file === undefined ? [] : [literal(file)]),
+    ...(step === undefined && !isRehearsal ? [] : [step === undefined ? 'null' : literal(file)]),
+    ...(isRehearsal ? ['true'] : []),
   ]
   return `SELECT ${ledger}.watch(${values.join(',')});`
 }

@@ -1,5 +1,6 @@
 import { guardFunctions } from './guard-functions.ts'
-import { lookBack, lookVariables, watchFunction } from './guard-look.ts'
+import { lookBack, lookVariables } from './guard-look.ts'
+import { watchFunction } from './guard-watch.ts'
 import { ledgerStates, raise } from './ledger-states.ts'
 import { identifier, literal } from './quote.ts'
 import { stepFunctions } from './step-functions.ts'

@@ -144,6 +144,7 @@ function checkFormat(format: string): void {
  * ... if not exists` at the same moment fail (23505 in pg_type); who holds the lock passes it.
  *
  * @param present - the ledger as it was last seen
+ * @param around - what keeps it together; a rehearsal has a transaction already
  * @throws {Failure} PRIVILEGE_MISSING, LEDGER_MOVED
  */
 export async function ensureLedger(
@@ -151,7 +152,9 @@ export async function ensureLedger(
   schema: string,
   lockKey: bigint,
   present: Ledger | undefined,
+  around: { readonly begin: string; readonly end: string } = { begin: 'begin', end: 'commit' },
 ): Promise<void> {
+  const { begin, end } = around
   const own = `${ledgerFormat.major}.${ledgerFormat.minor}`
   if (present !== undefined && compareFormats(present.format, own) >= 0) return
   // Looked up first: `create schema if not exists` needs the right even where the schema exists.
@@ -162,7 +165,7 @@ export async function ensureLedger(
   const createSchema = space.exists ? [] : [`create schema ${identifier(schema)}`]
   try {
     await on.execute(
-      ['begin', fence(lockKey), ...createSchema, ...ledgerStatements(schema), 'commit'].join(';\n'),
+      [begin, fence(lockKey), ...createSchema, ...ledgerStatements(schema), end].join(';\n'),
     )
   } catch (error) {
     if (!(error instanceof ServerError)) throw error

@@ -1,4 +1,4 @@
-import { lockModes } from './guard-look.ts'
+import { lockModes } from './lock-modes.ts'
 import { ledgerStates, raise } from './ledger-states.ts'
 import { identifier, literal } from './quote.ts'
 

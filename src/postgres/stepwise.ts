@@ -7,7 +7,7 @@ import { splitStatements } from '../files/statements.ts'
 import { stepDone } from '../recorded.ts'
 import { applyOne, type Landed } from './apply.ts'
 import { beforeOf } from './before.ts'
-import { readReport } from './effects.ts'
+import { readTold, reportOf } from './effects.ts'
 import { labelOf, type Terms, type Work } from './envelope.ts'
 import { explain } from './explain.ts'
 import { refuseLoss, treesOf, withoutDetached } from './guarded-trees.ts'
@@ -68,7 +68,7 @@ export async function applyStepwise(
 }
 
 /** Before a transaction has told anything. */
-const nothing: Landed = { warnings: 0, report: readReport(undefined) }
+const nothing: Landed = { warnings: 0, report: reportOf(readTold(undefined)) }
 
 type Begins = (work: Work, isExact: boolean) => void
 

@@ -2,7 +2,7 @@ import { Failure } from '../failure.ts'
 import { allowanceWords, type AllowanceWord } from '../files/allowance.ts'
 import type { TablePattern } from '../files/table-name.ts'
 import { count } from '../phrases.ts'
-import { lockModes } from './guard-look.ts'
+import { lockModes } from './lock-modes.ts'
 import { ledgerStates } from './ledger-states.ts'
 import type { ServerError } from './server-error.ts'
 

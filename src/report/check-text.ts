@@ -1,4 +1,4 @@
-import type { CheckDocument, CheckFormat, FileFinding } from '../check.ts'
+import { exitOf, type CheckDocument, type CheckFormat, type FileFinding } from '../check.ts'
 import { count } from '../phrases.ts'
 
 /** What `lockstep check` prints. Pure. */
@@ -19,13 +19,14 @@ export function checkText(document: CheckDocument, format: CheckFormat): string 
 
 const inset = ' '.repeat(11)
 
-function linesOf({ dir, files, failure, findings, compared }: CheckDocument): string[] {
+function linesOf(document: CheckDocument): string[] {
+  const { dir, files, failure, findings, compared } = document
   if (failure !== undefined) {
     const { code, message, more } = failure
     return [
       `refused    ${message}`,
       ...more.map((line) => `${inset}${line}`),
-      `done       ${code}, exit 1`,
+      `done       ${code}, exit ${exitOf(document)}`,
     ]
   }
   const found = findings.flatMap((finding) => [
@@ -43,7 +44,7 @@ function linesOf({ dir, files, failure, findings, compared }: CheckDocument): st
   return [
     ...found,
     ...equal,
-    `done       ${count(files, 'file')} in ${dir}: ${end}, exit ${errors === 0 ? 0 : 1}`,
+    `done       ${count(files, 'file')} in ${dir}: ${end}, exit ${exitOf(document)}`,
   ]
 }
 

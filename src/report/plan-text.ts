@@ -1,6 +1,7 @@
 import { count } from '../phrases.ts'
 import type { PlanDocument } from '../plan.ts'
 import { printable } from '../printable.ts'
+import { rehearsalText } from './rehearsal-text.ts'
 
 const modes = {
   baseline: 'one transaction',
@@ -9,7 +10,15 @@ const modes = {
 } as const
 
 /** The document for people, a line a file. Pure. */
-export function planText({ database, phase, work, later, notes, failure }: PlanDocument): string {
+export function planText({
+  database,
+  phase,
+  work,
+  later,
+  notes,
+  failure,
+  rehearsal,
+}: PlanDocument): string {
   const width = Math.max(0, ...work.map(({ file }) => file.length))
   const files = work.map(({ file, mode, statements, covers, directives, begunAs }) =>
     [
@@ -31,6 +40,7 @@ export function planText({ database, phase, work, later, notes, failure }: PlanD
     ...what,
     ...(later.length > 0 ? [`not due in this phase: ${later.join(', ')}`] : []),
     ...notes,
+    ...(rehearsal === undefined ? [] : ['', ...rehearsalText(rehearsal)]),
   ]
     .map((line) => `${printable(line)}\n`)
     .join('')

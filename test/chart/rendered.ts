@@ -11,39 +11,47 @@ export const root = join(import.meta.dirname, '..', '..')
  * All that is rendered from the chart and kept in version control, by its path: each case of `cases`
  * and each example, to be reviewed, and the plain manifests of `k8s`.
  */
-export function rendered(by: Helm): ReadonlyMap<string, string> {
-  using charts = copyOfCharts(by)
+export async function rendered(by: Helm): Promise<ReadonlyMap<string, string>> {
+  using charts = await copyOfCharts(by)
   const { crm, beside, lockstep } = charts
-  const example = render(by, crm)
+  const example = await render(by, crm)
   const files = new Map<string, string>()
   for (const path of globSync('test/chart/cases/*.yaml', { cwd: root }).toSorted()) {
-    files.set(snapshotOf(basename(path)), render(by, lockstep, ['-f', join(root, path)]))
+    files.set(snapshotOf(basename(path)), await render(by, lockstep, ['-f', join(root, path)]))
   }
   files.set(snapshotOf('example-crm.yaml'), example)
   files.set(
     snapshotOf('example-beside.yaml'),
     [
-      render(by, lockstep, ['-f', join(beside, 'schema.yaml'), '-f', join(beside, 'release.yaml')]),
-      render(by, join(beside, 'backend'), ['-f', join(beside, 'release.yaml')]),
+      await render(by, lockstep, [
+        '-f',
+        join(beside, 'schema.yaml'),
+        '-f',
+        join(beside, 'release.yaml'),
+      ]),
+      await render(by, join(beside, 'backend'), ['-f', join(beside, 'release.yaml')]),
     ].join(''),
   )
   const once = ['--set', 'lockstep.job.args={status}', '-s', 'charts/lockstep/templates/once.yaml']
-  for (const [name, text] of plain(example, render(by, crm, once))) files.set(`k8s/${name}`, text)
+  const others = await render(by, crm, once)
+  for (const [name, text] of plain(example, others)) files.set(`k8s/${name}`, text)
   return files
 }
 
 const snapshotOf = (name: string): string => `test/chart/rendered/${name}`
 
-/** The charts in a folder of their own, where the example has its dependency packed. */
-export function copyOfCharts(by: Helm): Disposable & {
+export interface Charts {
   readonly lockstep: string
   readonly crm: string
   readonly beside: string
-} {
+}
+
+/** The charts in a folder of their own, where the example has its dependency packed. */
+export async function copyOfCharts(by: Helm): Promise<Charts & Disposable> {
   const folder = mkdtempSync(join(tmpdir(), 'lockstep-chart-'))
   cpSync(join(root, 'helm'), folder, { recursive: true })
   const crm = join(folder, 'examples', 'crm')
-  const built = helm(by, ['dependency', 'update', crm])
+  const built = await helm(by, ['dependency', 'update', crm])
   assert.equal(built.exit, 0, built.stderr)
   return {
     lockstep: join(folder, 'lockstep'),
@@ -53,8 +61,8 @@ export function copyOfCharts(by: Helm): Disposable & {
   }
 }
 
-function render(by: Helm, chart: string, more: readonly string[] = []): string {
-  const said = helm(by, ['template', 'crm', chart, '-n', 'shop', ...more])
+async function render(by: Helm, chart: string, more: readonly string[] = []): Promise<string> {
+  const said = await helm(by, ['template', 'crm', chart, '-n', 'shop', ...more])
   assert.equal(said.exit, 0, said.stderr)
   // Helm 4 leaves other empty lines than Helm 3.
   return `${said.stdout.replaceAll(/\n{2,}(?=---|$)/g, '\n').trim()}\n`

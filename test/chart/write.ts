@@ -9,7 +9,7 @@ const by = findHelms().at(-1)
 if (by === undefined) throw new Error(noHelm)
 const readme = 'helm/lockstep/README.md'
 const files = [
-  ...rendered(by),
+  ...(await rendered(by)),
   [readme, withValues(kept(readme), kept('helm/lockstep/values.yaml'))] as const,
 ]
 for (const [path, text] of files) {

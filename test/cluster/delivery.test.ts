@@ -1,24 +1,19 @@
 import assert from 'node:assert/strict'
-import { globSync, readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
 import { describe, test } from 'node:test'
+import { example } from '../support/example.ts'
 import { noCluster } from '../support/kubectl.ts'
 import { configMap, container, images, job, serviceAccount } from '../support/manifests.ts'
 import { buildOwnImage } from '../support/own-image.ts'
 import { freshSpace, statusOf } from '../support/space.ts'
 
 const env = { LOCKSTEP_STATUS: 'configmap/status' }
-const example = globSync(join(import.meta.dirname, '..', '..', 'sql', '*.sql'))
-const files = Object.fromEntries(
-  example.map((path) => [basename(path), readFileSync(path, 'utf8')]),
-)
 
 describe('where the files come from', { skip: noCluster }, () => {
   test('check 18: files in an image of one’s own, in a ConfigMap and behind the links of git-sync are the same set', async () => {
     await using space = await freshSpace()
     await space.apply(
       ...serviceAccount('runner', ['get', 'create', 'patch']),
-      configMap('sql', files),
+      configMap('sql', example),
     )
     const sets: string[] = []
     const fetch = `

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync, renameSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -73,20 +73,28 @@ function versionOf(path: string): string {
   return said.stdout.trim()
 }
 
-/** With a home of its own: no repository and no plugin of the person who runs the tests. */
-export function helm({ path }: Helm, args: readonly string[], cwd = root): HelmSaid {
+/**
+ * With a home of its own: no repository and no plugin of the person who runs the tests.
+ *
+ * @param env - further variables, such as KUBECONFIG
+ */
+export function helm(
+  { path }: Helm,
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>> = {},
+): Promise<HelmSaid> {
   const home = join(tmpdir(), 'lockstep-helm', 'home')
-  const env = {
-    PATH: process.env['PATH'],
-    HELM_CACHE_HOME: home,
-    HELM_CONFIG_HOME: home,
-    HELM_DATA_HOME: home,
+  const homes = { HOME: home, HELM_CACHE_HOME: home, HELM_CONFIG_HOME: home, HELM_DATA_HOME: home }
+  const options = {
+    cwd: root,
+    env: { PATH: process.env['PATH'], ...homes, ...env },
+    maxBuffer: 64 * 2 ** 20,
+    timeout: 180_000,
   }
-  const { status, stdout, stderr } = spawnSync(path, args, {
-    cwd,
-    env,
-    encoding: 'utf8',
-    timeout: 60_000,
+  return new Promise((resolve) => {
+    execFile(path, args, options, (error, stdout, stderr) => {
+      const exit = error === null ? 0 : typeof error.code === 'number' ? error.code : null
+      resolve({ exit, stdout, stderr })
+    })
   })
-  return { exit: status, stdout, stderr }
 }

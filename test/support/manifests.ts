@@ -120,6 +120,26 @@ export function job(
   return { apiVersion: 'batch/v1', kind: 'Job', metadata: { name }, spec }
 }
 
+/** Pods that wait at a gate and then do nothing, as a backend does. */
+export function deployment(
+  name: string,
+  replicas: number,
+  initContainers: readonly Manifest[],
+): Manifest {
+  const labels = { app: name }
+  const idle = `process.on('SIGTERM', () => process.exit()); setInterval(() => {}, 1e6)`
+  const app = container({ name: 'app', command: ['/nodejs/bin/node', '-e', idle] })
+  const parts = { containers: [app], initContainers, account: 'gate' }
+  const spec = { ...podSpec(parts), restartPolicy: 'Always' }
+  const template = { metadata: { labels }, spec }
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name },
+    spec: { replicas, selector: { matchLabels: labels }, template },
+  }
+}
+
 /** A ServiceAccount that may do no more than this with the one ConfigMap. */
 export function serviceAccount(
   name: string,

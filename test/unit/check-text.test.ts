@@ -49,6 +49,15 @@ test('what is wrong with the folder itself is told in every form', async () => {
   assert.deepEqual([read.failure.code, read.findings], ['DIRECTIVE_UNKNOWN', []])
 })
 
+test('a folder that is not there ends as it does in a run', async () => {
+  const ran = await runProgram({ args: ['check', '--dir', '/nowhere'] })
+  assert.equal(ran.exit, 64)
+  assert.match(
+    ran.stdout,
+    /^refused {4}cannot read the folder .*\n.*\ndone {7}FOLDER_UNREADABLE, exit 64\n$/,
+  )
+})
+
 test('annotations keep within their line', async () => {
   using folder = folderOf({ '0001_a.sql': 'commit;' })
   const document = { ...(await check(folder.path, 1000)), dir: 'a,b:c%' }

@@ -39,6 +39,7 @@ test('nothing but an address is needed', () => {
     outOfOrder: 'refuse',
     baseline: 'auto',
     phase: undefined,
+    rollout: undefined,
     pooler: 'refuse',
     maxFileBytes: 2 ** 30,
     gateWaitMs: 540_000,
@@ -68,7 +69,10 @@ test('each variable reaches its own setting', () => {
     LOCKSTEP_HEARTBEAT: '5s',
     LOCKSTEP_OUT_OF_ORDER: 'allow',
     LOCKSTEP_BASELINE: 'ignore',
-    LOCKSTEP_PHASE: 'before-rollout',
+    LOCKSTEP_PHASE: 'after-rollout',
+    LOCKSTEP_ROLLOUT: 'crm, crm-worker',
+    LOCKSTEP_ROLLOUT_SET: 'new',
+    LOCKSTEP_ROLLOUT_WAIT: '6s',
     LOCKSTEP_POOLER: 'session',
     LOCKSTEP_MAX_FILE_SIZE: '6KiB',
     LOCKSTEP_GATE_WAIT: '6s',
@@ -95,7 +99,8 @@ test('each variable reaches its own setting', () => {
     heartbeatMs: 5_000,
     outOfOrder: 'allow',
     baseline: 'ignore',
-    phase: 'before-rollout',
+    phase: 'after-rollout',
+    rollout: { deployments: ['crm', 'crm-worker'], set: 'new', waitMs: 6_000 },
     pooler: 'session',
     maxFileBytes: 6 * 1024,
     gateWaitMs: 6_000,
@@ -125,6 +130,19 @@ test('a wait that was asked for and that the deadline cuts is told, and no other
     'LOCKSTEP_RUNNER_WAIT is longer than LOCKSTEP_DEADLINE, which cuts it',
   ])
   assert.deepEqual(read({ ...asked, LOCKSTEP_DEADLINE: '0' }).warnings, [])
+})
+
+test('what is said of a rollout goes together', () => {
+  const whole = {
+    LOCKSTEP_ROLLOUT: 'crm',
+    LOCKSTEP_ROLLOUT_SET: 'new',
+    LOCKSTEP_PHASE: 'after-rollout',
+  }
+  read(whole)
+  assert.match(refused({ ...whole, LOCKSTEP_PHASE: 'all' }), /LOCKSTEP_PHASE is not after-rollout/)
+  assert.match(refused({ ...whole, LOCKSTEP_ROLLOUT_SET: '' }), /LOCKSTEP_ROLLOUT_SET is not/)
+  assert.match(refused({ ...whole, LOCKSTEP_ROLLOUT: '' }), /LOCKSTEP_ROLLOUT names no Deployment/)
+  assert.match(refused({ ...whole, LOCKSTEP_ROLLOUT: 'crm,,worker' }), /is no list of Deployments/)
 })
 
 test('every mistake is in one report, in which no value stands', () => {

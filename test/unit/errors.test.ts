@@ -31,6 +31,7 @@ test('a retry helps after what is temporary, and after nothing else', () => {
     'LEDGER_MOVED',
     'FILE_CHANGED_MEANWHILE',
     'RUNNER_WAIT_OVER',
+    'ROLLOUT_WAIT_OVER',
     'DEADLINE_OVER',
     'GATE_WAIT_OVER',
     'STATUS_NOT_PUBLISHED',

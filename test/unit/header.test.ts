@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readDirectives } from '../../src/files/header.ts'
+import { readDirectives, strayDirectives } from '../../src/files/header.ts'
 
 const found = (word: string, rest: string, line: number) => ({ word, rest, line })
 
@@ -39,3 +39,27 @@ test('a directive below a long comment is found', () => {
   const comment = '-- a line of a licence\n'
   assert.equal(readDirectives(`${comment.repeat(900)}-- lockstep: a 1\n`)[0]?.line, 901)
 })
+
+// A case: what nobody would read as the directive that it was meant for, and where; or none.
+for (const [text, ...places] of [
+  ['-- lockstep : after-rollout\n', 0],
+  ['-- lockstep = x\n', 0],
+  ['-- a\n-- Lockstep after-rollout\nselect 1;', 5],
+  ['/* lockstep: no-transaction */', 0],
+  ['/*\n * lockstep: no-transaction\n */ select 1', 0],
+  ['--- lockstep: no-transaction', 0],
+  ['-- @lockstep: no-transaction', 0],
+  ['select 1; -- lockstep : after-rollout\n/* lockstep lock-timeout 2s */', 10, 38],
+  ['select 1; -- lockstep: after-rollout', 10],
+  ['-- lockstep keeps the schema in step\n-- lockstep allows it: see docs'],
+  ['-- another lockstep: x\n/* -- lockstep: x */'],
+  [`select 'lockstep: x', $$-- lockstep: x$$ -- of lockstep: x`],
+  ['-- lockstep: no-transaction'],
+] as const) {
+  test(`${JSON.stringify(text)} has ${places.length} that look like directives`, () => {
+    assert.deepEqual(
+      strayDirectives(text).map(({ at }) => at),
+      places,
+    )
+  })
+}

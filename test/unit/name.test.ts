@@ -110,6 +110,7 @@ for (const [file, mended] of [
 }
 
 test('a mended version is as wide as the widest of the folder', () => {
+  assert.equal(mendedName('Baseline.SQL', 4), 'baseline.sql')
   assert.equal(mendedName('V1__a.sql', 14), '00000000000001_a.sql')
   assert.equal(mendedName('V123__a.sql', 2), '123_a.sql')
 })

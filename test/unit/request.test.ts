@@ -6,6 +6,7 @@ import { told } from '../support/failure.ts'
 
 const env = { LOCKSTEP_DIR: 'a' }
 const migrate = { command: 'migrate', env }
+const plan = { command: 'plan', env, exitCode: false, format: 'text', rehearses: false }
 
 for (const [line, request] of [
   ['', migrate],
@@ -17,7 +18,10 @@ for (const [line, request] of [
     { command: 'status', env: { LOCKSTEP_DIR: 'plan' }, json: false, exitCode: false },
   ],
   ['--json status', { command: 'status', env, json: true, exitCode: false }],
-  ['plan --exit-code', { command: 'plan', env, json: false, exitCode: true }],
+  ['plan --exit-code', { ...plan, exitCode: true }],
+  ['plan --json', { ...plan, format: 'json' }],
+  ['plan --json --format json --rehearse', { ...plan, format: 'json', rehearses: true }],
+  ['--rehearse plan --format=markdown', { ...plan, format: 'markdown', rehearses: true }],
   [
     'migrate --baseline ignore',
     { command: 'migrate', env: { ...env, LOCKSTEP_BASELINE: 'ignore' } },
@@ -56,6 +60,9 @@ const secret = 'c4n4ry'
 for (const [line, said] of [
   ['adpot', /there is one command, of migrate, status, plan, check, wait, adopt; is adopt meant\?/],
   ['plan status', /there is one command/],
+  ['plan --format github', /--format is none of text, json, markdown/],
+  ['plan --json --format text', /--json and --format say two things/],
+  ['--rehearse', /--rehearse belongs to plan/],
   [`adopt ${secret}`, /there is one command/],
   ['check --print', /--print goes with --baseline, and without --format/],
   ['check --baseline --print --format json', /--print goes with --baseline, and without --format/],

@@ -54,6 +54,7 @@ for (const [text, ...findings] of [
   ['select pg_catalog.pg_advisory_unlock_all ()', 'session-state@18:pg_adv'],
   ['select "pg_advisory_unlock_all"()', 'session-state@7:"pg_ad'],
   ['set local track_counts = off', 'session-state@0:set lo'],
+  ['set transaction_read_only to on', 'session-state@0:set tr'],
   ['set session client_encoding to LATIN1', 'session-state@0:set se'],
   ["set names 'latin1'", 'session-state@0:set na'],
   ["set standard_conforming_strings to 'off'", 'session-state@0:set st'],

@@ -46,7 +46,7 @@ for (const [rule, what, by] of [
   ['the driver is known to src/postgres alone', /^postgres$/, /^postgres\//],
   ['pino is known to the log alone', /^pino$/, /^report\/log\.ts$/],
   ['pino-pretty is known to pretty.ts alone', /^pino-pretty$/, /^report\/pretty\.ts$/],
-  ['envalid is known to the configuration alone', /^envalid$/, /^config\.ts$/],
+  ['envalid is known to the configuration alone', /^envalid$/, /^(config|validators)\.ts$/],
   ['the client of Kubernetes is known to src/kubernetes alone', /^@kubernetes\//, /^kubernetes\//],
   ['the process is imported by main.ts alone', /^node:process$/, /^main\.ts$/],
   ['the command line is known to main.ts alone', /^cli\.ts$/, /^main\.ts$/],

@@ -67,6 +67,8 @@ helm.sh/chart: {{ printf "%s-%s" .scope.Chart.Name .scope.Chart.Version | replac
 {{/*
 Metadata of an object that a Job needs, or of a Job: dict "scope" "name" "component", and
   offset  how far it comes before the Job; distinct, since Helm orders equal weights by name
+  after   whether it is for the Job behind the rollout
+  always  whether for both
   passing whether it goes when all have succeeded
   job     whether it is a Job
 */}}
@@ -79,14 +81,21 @@ labels:
 {{- $weight := sub (int $values.hook.weight) (int .offset) | toString -}}
 {{- $annotations := dict -}}
 {{- if eq $values.mode "hook" -}}
-{{- $_ := set $annotations "helm.sh/hook" (join "," $values.hook.events) -}}
+{{- $events := $values.hook.events -}}
+{{- $behind := list "post-install" "post-upgrade" -}}
+{{- if .after -}}{{- $events = $behind -}}{{- end -}}
+{{- if .always -}}{{- $events = concat $events $behind | uniq -}}{{- end -}}
+{{- $_ := set $annotations "helm.sh/hook" (join "," $events) -}}
 {{- $_ := set $annotations "helm.sh/hook-weight" $weight -}}
 {{- $_ := set $annotations "helm.sh/hook-delete-policy" (list "before-hook-creation" (empty .passing | ternary "" "hook-succeeded") | compact | join ",") -}}
 {{- if .job -}}
 {{- $_ := set $annotations "helm.sh/hook-output-log-policy" "hook-succeeded,hook-failed" -}}
 {{- end -}}
 {{- else if eq $values.mode "argocd" -}}
-{{- $_ := set $annotations "argocd.argoproj.io/hook" $values.argocd.phase -}}
+{{- $phases := list $values.argocd.phase -}}
+{{- if .after -}}{{- $phases = list "PostSync" -}}{{- end -}}
+{{- if .always -}}{{- $phases = append $phases "PostSync" -}}{{- end -}}
+{{- $_ := set $annotations "argocd.argoproj.io/hook" (join "," $phases) -}}
 {{- $_ := set $annotations "argocd.argoproj.io/sync-wave" $weight -}}
 {{- $_ := set $annotations "argocd.argoproj.io/hook-delete-policy" (list "BeforeHookCreation" (empty .passing | ternary "" "HookSucceeded") | compact | join ",") -}}
 {{- end -}}

@@ -71,7 +71,7 @@ metadata:
 spec:
   restartPolicy: Never
   serviceAccountName: {{ .account }}
-  automountServiceAccountToken: {{ $values.status.enabled }}
+  automountServiceAccountToken: {{ or $values.status.enabled (not (empty .env)) }}
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ $values.job.terminationGracePeriodSeconds }}
   {{- with $values.imagePullSecrets }}
@@ -118,6 +118,9 @@ spec:
         {{- $isRead := and $values.gate.enabled (ne (include "lockstep.gate.source" .scope) "database") }}
         - name: LOCKSTEP_STATUS_REQUIRED
           value: {{ $isRead | ternary "true" "false" | quote }}
+        {{- end }}
+        {{- with .env }}
+        {{- toYaml . | nindent 8 }}
         {{- end }}
       {{- with $values.extraEnvFrom }}
       envFrom:

@@ -12,7 +12,7 @@ of the release is there yet. Nothing of it is shared with pods that stay.
 apiVersion: v1
 kind: Secret
 metadata:
-  {{- include "lockstep.metadata" (dict "scope" $ "name" (printf "%s-database" $full) "component" "migration" "offset" 20 "passing" true) | nindent 2 }}
+  {{- include "lockstep.metadata" (dict "scope" $ "name" (printf "%s-database" $full) "component" "migration" "offset" 20 "passing" true "always" $values.afterRollout.enabled) | nindent 2 }}
 type: Opaque
 stringData:
   DATABASE_URL: {{ $values.database.url | quote }}

@@ -14,8 +14,10 @@
 {{- if and (eq $values.mode "argocd") (not (kindIs "invalid" $values.job.ttlSecondsAfterFinished)) (lt (int $values.job.ttlSecondsAfterFinished) 3600) -}}
 {{- fail "job.ttlSecondsAfterFinished is below 3600: Argo CD hangs in a sync whose Job is removed before it has looked. Take 3600 or more, or null" -}}
 {{- end -}}
-{{- if lt (int $values.job.activeDeadlineSeconds) (add $values.job.terminationGracePeriodSeconds 10 | int) -}}
-{{- fail (printf "job.activeDeadlineSeconds is %d: it must be longer than job.terminationGracePeriodSeconds (%d) by 10 at least, in which the program works" (int $values.job.activeDeadlineSeconds) (int $values.job.terminationGracePeriodSeconds)) -}}
+{{- range $key, $deadline := dict "job" $values.job.activeDeadlineSeconds "afterRollout" $values.afterRollout.activeDeadlineSeconds -}}
+{{- if lt (int $deadline) (add $values.job.terminationGracePeriodSeconds 10 | int) -}}
+{{- fail (printf "%s.activeDeadlineSeconds is %d: it must be longer than job.terminationGracePeriodSeconds (%d) by 10 at least, in which the program works" $key (int $deadline) (int $values.job.terminationGracePeriodSeconds)) -}}
+{{- end -}}
 {{- end -}}
 {{- if and $values.database.url $values.database.existingSecret -}}
 {{- fail "database.url and database.existingSecret are both set: take one" -}}
@@ -25,6 +27,12 @@
 {{- end -}}
 {{- if and $values.migrations.configMap $values.migrations.volume -}}
 {{- fail "migrations.configMap and migrations.volume are both set: take one" -}}
+{{- end -}}
+{{- if and $values.afterRollout.enabled (not $values.afterRollout.deployments) -}}
+{{- fail "afterRollout.enabled needs afterRollout.deployments: the names of the Deployments that must be rolled out first" -}}
+{{- end -}}
+{{- if and $values.afterRollout.enabled (ne $values.job.phase "before-rollout") -}}
+{{- fail (printf "afterRollout.enabled, and job.phase is %s: the first Job would apply the files of the second. Take before-rollout" $values.job.phase) -}}
 {{- end -}}
 {{- $source := include "lockstep.gate.source" . -}}
 {{- if and $values.gate.enabled (has $source (list "configmap" "file")) (not $values.status.enabled) (ne $values.mode "gate") -}}

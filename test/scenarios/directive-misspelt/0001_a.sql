@@ -1,0 +1,2 @@
+-- lockstep : after-rollout
+create table a (id int primary key);
