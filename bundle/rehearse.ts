@@ -19,9 +19,14 @@ const meanings = {
   '0002_second.sql': 'c6fadfe11db56063',
 }
 
+/** What headers are read for, too. */
+const header = `-- lockstep: lock-timeout 2s
+-- lockstep: allow delete, truncate on public.leads
+`
+
 const files = Object.keys(meanings).map((name) => ({
   name,
-  text: `-- ${name}\ncreate table t${name.slice(0, 4)} ();\n`,
+  text: `-- ${name}\n${header}create table t${name.slice(0, 4)} ();\n`,
 }))
 
 const published = {
@@ -43,6 +48,10 @@ const published = {
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-rehearsal-'))
 try {
   for (const { name, text } of files) writeFileSync(join(folder, name), text)
+  writeFileSync(
+    join(folder, 'baseline.sql'),
+    '-- lockstep: baseline 0001\ncreate table t0001 ();\n',
+  )
   const rows = files.map(({ name, text }, index) => ({
     id: index + 1,
     previous: index,

@@ -45,10 +45,10 @@ export async function check(dir: string, maxBytes: number): Promise<CheckDocumen
       ...(built ?? []).map((one) => told(baselineName, one)),
       ...files.flatMap((file) => findingsIn(file, problems)),
     ]
-    return { ...nothingCompared, dir, files: files.length, failure: undefined, findings }
+    return { dir, files: files.length, failure: undefined, findings, ...nothingCompared }
   } catch (error) {
     if (!(error instanceof Failure)) throw error
-    return { ...nothingCompared, dir, files: 0, failure: failureDocument(error), findings: [] }
+    return { dir, files: 0, failure: failureDocument(error), findings: [], ...nothingCompared }
   }
 }
 

@@ -121,7 +121,7 @@ export async function runCli(shell: Shell): Promise<number> {
   const working = work()
   const opened = nextTurn().then(async () => {
     // The driver sends its first message 1 ms after it has the connection: let the server have it first.
-    await pause(2)
+    if (!isGate) await pause(2)
     writeTo(await openLog(readLogConfig(env), run.id, target))
   })
   let isCrashing = false

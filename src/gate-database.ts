@@ -7,6 +7,7 @@ import { readLargeFiles } from './large-files.ts'
 import { pause } from './pause.ts'
 import { Connecting } from './postgres/connect.ts'
 import { databaseId } from './postgres/database-id.ts'
+import { look } from './postgres/ledger.ts'
 import { identifier } from './postgres/quote.ts'
 import { newestRun, type Run, type RunRow } from './postgres/runs.ts'
 import { ServerError } from './postgres/server-error.ts'
@@ -51,7 +52,10 @@ export class DatabaseView implements GateView {
           await readLargeFiles(this.#wanted.folder, rows, this.#config, this.#tell, stop)
         try {
           const row = await newestRun(session, schema, set)
-          return { rows, run: row && seen(row), hints: [] }
+          // It may have ended well between the two questions.
+          const again =
+            row === undefined || row.state === 'running' ? undefined : await look(session, schema)
+          return { rows: again?.ledger?.rows ?? rows, run: row && seen(row), hints: [] }
         } catch (error) {
           if (!(error instanceof ServerError) || error.sqlState !== '42501') throw error
           const grant = `grant select on ${identifier(schema)}.run to ${identifier(user)};`

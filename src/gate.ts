@@ -1,7 +1,7 @@
 import { Failure } from './failure.ts'
 import type { Folder } from './files/folder.ts'
 import { knownEntries, matchRows } from './matching.ts'
-import { needOf } from './needs.ts'
+import { certainOf, needOf } from './needs.ts'
 import { count, seconds } from './phrases.ts'
 import type { LedgerRow } from './recorded.ts'
 import { listed } from './refusals.ts'
@@ -90,7 +90,7 @@ function needOfVersion(
   rows: readonly LedgerRow[],
 ): Need {
   const own = BigInt(version)
-  const certain = rows.slice(0, rows.findLastIndex(({ flushed }) => flushed) + 1)
+  const certain = certainOf(rows)
   const first = certain.find(
     ({ breaksBefore }) => breaksBefore !== null && BigInt(breaksBefore) > own,
   )

@@ -13,12 +13,17 @@ export interface Need {
   readonly refusal: Refused | undefined
 }
 
+/** Rows that survive a crash: a commit that waits for the disk makes all before it durable. */
+export function certainOf<R extends Pick<LedgerRow, 'flushed'>>(rows: readonly R[]): readonly R[] {
+  return rows.slice(0, rows.findLastIndex(({ flushed }) => flushed) + 1)
+}
+
 /**
  * What pods of an image need of the schema, and what of it is not there: all its files but those
  * that wait for the end of the rollout. That the schema has more is no harm, unless it says so.
  */
 export function needOf(folder: Folder, rows: readonly LedgerRow[]): Need {
-  const certain = rows.slice(0, rows.findLastIndex(({ flushed }) => flushed) + 1)
+  const certain = certainOf(rows)
   const known = knownEntries(folder, certain)
   const later = new Set<Entry>(folder.files.filter(isAfterRollout))
   const { matched } = matchLeniently(known, certain, later)

@@ -1,6 +1,7 @@
 import type { Config } from './config.ts'
 import type { Tell } from './events.ts'
 import { asFailure, Failure } from './failure.ts'
+import { certainOf } from './needs.ts'
 import { pause } from './pause.ts'
 import { seconds } from './phrases.ts'
 import { databaseId } from './postgres/database-id.ts'
@@ -16,6 +17,7 @@ import {
   type Published,
   type PublishedState,
 } from './published.ts'
+import type { LedgerRow } from './recorded.ts'
 import { openStatus } from './status-places.ts'
 import { StatusTrouble, type StatusStore } from './status-store.ts'
 import type { StatusTarget } from './status-target.ts'
@@ -74,7 +76,7 @@ export class Publishing {
    * Whether the document already says that all of this is applied: then a run with nothing to do need
    * not take the lock. Where it cannot be read it cannot be written either, and that is told.
    */
-  async isShown(on: Session, rows: readonly AppliedRow[]): Promise<boolean> {
+  async isShown(on: Session, rows: readonly LedgerRow[]): Promise<boolean> {
     await this.knows(on, rows)
     this.#readMs = performance.now()
     let text: string | undefined
@@ -88,18 +90,18 @@ export class Publishing {
     const found = text === undefined ? 'there is none' : readPublished(text)
     if (typeof found === 'string') return false
     if (found.database !== this.#database) this.#warnOfAnother(found.database)
-    return saysTheSame(found, this.#document(rows, succeeded))
+    return saysTheSame(found, this.#document(this.#rows, succeeded))
   }
 
   /** The same for a run that waits for the lock: the holder publishes, too. Not at every poll. */
-  async isShownMeanwhile(on: Session, rows: readonly AppliedRow[]): Promise<boolean> {
+  async isShownMeanwhile(on: Session, rows: readonly LedgerRow[]): Promise<boolean> {
     if (performance.now() - this.#readMs < lookAgainMs) return false
     return await this.isShown(on, rows)
   }
 
   /** What the ledger says, as it was last read. */
-  async knows(on: Session, rows: readonly AppliedRow[]): Promise<void> {
-    this.#rows = rows
+  async knows(on: Session, rows: readonly LedgerRow[]): Promise<void> {
+    this.#rows = certainOf(rows)
     this.#database = await databaseId(on)
   }
 
@@ -132,7 +134,7 @@ export class Publishing {
    *
    * @returns STATUS_NOT_PUBLISHED, where the run was told to fail then
    */
-  async ends(on: Session, rows: readonly AppliedRow[]): Promise<Failure | undefined> {
+  async ends(on: Session, rows: readonly LedgerRow[]): Promise<Failure | undefined> {
     await this.knows(on, rows)
     await this.#last(succeeded, patienceMs)
     return this.failure

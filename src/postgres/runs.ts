@@ -112,11 +112,17 @@ export const success: RunEnd = {
   fileBegun: undefined,
 }
 
-/** Records how a run ended; rows older than 90 days go, except the first success. */
+/**
+ * Records how a run ended, by a commit that makes durable whatever was applied before it, and the ledger
+ * says so. Rows older than 90 days go, except the first success.
+ */
 export async function recordEnd(on: Session, schema: string, run: Run, end: RunEnd): Promise<void> {
   const runs = `${identifier(schema)}.run`
+  const ledger = `${identifier(schema)}.ledger`
   await on.execute(`
     rollback;
+    update ${ledger} set flushed = true
+    where not flushed and id = (select id from ${ledger} order by id desc limit 1);
     update ${runs} set state = ${literal(end.state)}, exit_code = ${end.exitCode},
       reason = ${optional(end.reason)}, file_begun = ${optional(end.fileBegun)},
       finished = pg_catalog.clock_timestamp()

@@ -42,14 +42,23 @@ async function endedGate(space: Space, name: string) {
 }
 
 describe('the gate', { skip: noCluster, concurrency: 3 }, () => {
-  test('a pod waits at the gate, says for what, and starts when the Job is done', async () => {
+  test('pods wait at the gate, asking the status, the database, or for a version, until the Job is done', async () => {
     await using space = await freshSpace()
-    await space.apply(...accounts, gate('early'))
-    await space.says('pod/early', '"checkpoint":"waiting"')
+    const args = ['wait', '--version', exampleVersion]
+    await space.apply(
+      ...accounts,
+      gate('status'),
+      gate('database', { secret: 'database' }),
+      gate('version', { image: images.plain, args }),
+    )
+    const names = ['status', 'database', 'version']
+    for (const name of names) await space.says(`pod/${name}`, '"checkpoint":"waiting"')
     await space.apply(job('migrate', migration()))
-    const { exit, log } = await endedGate(space, 'early')
-    assert.equal(exit, 0)
-    assert.match(recordsOf(log).at(-1)?.message ?? '', /^(ready|done) .*exit 0$/)
+    for (const name of names) {
+      const { exit, log } = await endedGate(space, name)
+      assert.equal(exit, 0, log)
+      assert.match(recordsOf(log).at(-1)?.message ?? '', /^done ready: .* exit 0$/)
+    }
   })
 
   test('check 10: an image that is rolled back finds the schema ahead, and starts', async () => {
@@ -82,7 +91,7 @@ describe('the gate', { skip: noCluster, concurrency: 3 }, () => {
     for (const text of [log, message]) assert.match(text, /0002_b\.sql:1:15/)
   })
 
-  test('check 12: a gate reads a mounted file: no token, no Role, no network', async (t) => {
+  test('check 12: a gate reads a mounted file, without a token and without a Role', async (t) => {
     await using space = await freshSpace()
     await space.apply(...accounts)
     const fromFile = container({

@@ -6,6 +6,7 @@ import { freshDatabase } from '../support/database.ts'
 import { configMap, secret } from '../support/manifests.ts'
 import {
   backend,
+  example,
   gate,
   gateLog,
   helmIn,
@@ -43,14 +44,14 @@ for (const by of findHelms()) {
       const { crm } = helm.charts
       const said = await helm.must('install', 'crm', crm, '--wait', ...ofExample(readable))
       t.diagnostic(said.stdout + said.stderr)
-      assert.match(said.stderr, /done 16 files/)
-      assert.equal(await statusOf(space), 'succeeded 0016')
+      assert.match(said.stderr, new RegExp(`done +${example.files} files`))
+      assert.equal(await statusOf(space), `succeeded ${example.version}`)
       const [job, pods] = ['job/crm-lockstep-migrate', ['pods', '-l', backend]] as const
       const done = await space.kubectl('get', job, '-o', 'jsonpath={.status.completionTime}')
       const created = 'jsonpath={.items[0].metadata.creationTimestamp}'
       const made = await space.kubectl('get', ...pods, '-o', created)
       assert.ok(done <= made, `the Job was done at ${done}, the first pod made at ${made}`)
-      assert.match(await gateLog(space), /ready: all 16 files/)
+      assert.match(await gateLog(space), new RegExp(`ready: all ${example.files} files`))
     })
 
     test('check 13: an upgrade without new SQL is done at once, and pods that run keep all they have', async () => {
@@ -69,7 +70,7 @@ for (const by of findHelms()) {
         const last = recordsOf(await space.log('job/crm-lockstep-migrate')).at(-1)
         assert.match(
           last?.message ?? '',
-          /^done nothing to do: 16 files .* in [0-2]\.\d+ s, exit 0$/,
+          /^done nothing to do: \d+ files .* in [0-2]\.\d+ s, exit 0$/,
         )
       }
       assert.deepEqual(await kept(), before)
@@ -164,6 +165,15 @@ for (const by of findHelms()) {
       const now = await space.kubectl('get', 'cm/crm-lockstep', '-o', document)
       assert.equal(await statusOf(space), 'succeeded 0001')
       assert.notEqual(JSON.parse(now).database, JSON.parse(left).database)
+
+      // What stays, and the two lines that remove it.
+      await helm.must('uninstall', 'crm', '--wait')
+      const kinds = 'job,role,rolebinding,serviceaccount,networkpolicy'
+      const ours = ['-l', 'app.kubernetes.io/instance=crm,app.kubernetes.io/name=lockstep']
+      assert.match(await space.kubectl('get', kinds, ...ours), /crm-lockstep-migrate/)
+      await space.kubectl('delete', kinds, ...ours)
+      await space.kubectl('delete', 'configmap', 'crm-lockstep')
+      assert.equal(await space.kubectl('get', kinds, ...ours), '')
     })
   })
 }

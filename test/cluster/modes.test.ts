@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { globSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
 import { describe, test } from 'node:test'
 import { parseAllDocuments } from 'yaml'
 import { kept, root } from '../chart/rendered.ts'
@@ -10,6 +11,7 @@ import { configMap, container, images, secret, serviceTo } from '../support/mani
 import {
   alone,
   backend,
+  example,
   gate,
   gateLog,
   helmIn,
@@ -84,12 +86,12 @@ test(
   },
   async () => {
     await using space = await freshSpace()
-    const folder = mkdtempSync(join(root, '.kustomize-'))
+    const folder = mkdtempSync(join(tmpdir(), 'lockstep-kustomize-'))
     try {
       const { repository, tag } = inTwo(images.example)
       const image = (name: string): object => ({ name, newName: repository, newTag: tag })
       const kustomization = {
-        resources: ['../k8s', 'once.yaml'],
+        resources: [relative(folder, join(root, 'k8s')), 'once.yaml'],
         namespace: space.name,
         images: ['crm-migrations', 'crm-backend'].map(image),
       }
@@ -98,9 +100,9 @@ test(
       await space.apply(secret('crm-database', { DATABASE_URL: urlInPod(space.db.url) }))
       await space.kubectl('apply', '-k', folder)
       await space.kubectl('rollout', 'status', 'deployment/crm', '--timeout=60s')
-      assert.equal(await statusOf(space), 'succeeded 0016')
+      assert.equal(await statusOf(space), `succeeded ${example.version}`)
       await space.wait('job/crm-lockstep-once', 'condition=Complete')
-      assert.match(await space.log('job/crm-lockstep-once'), /0016_drop_lead_assigned_to\.sql/)
+      assert.match(await space.log('job/crm-lockstep-once'), new RegExp(`${example.version}_`))
     } finally {
       rmSync(folder, { recursive: true })
     }
@@ -124,7 +126,7 @@ for (const by of findHelms()) {
       writeFileSync(join(crm, 'templates', 'database.yaml'), text)
       const values = ofExample('lockstep.mode=job', 'lockstep.database.existingSecret=late')
       await helm.must('install', 'crm', crm, '--wait', '--wait-for-jobs', ...values)
-      assert.match(await gateLog(space), /ready: all 16 files/)
+      assert.match(await gateLog(space), new RegExp(`ready: all ${example.files} files`))
     })
 
     test('check 8: the Job is deleted while it runs, and the gate holds what the hook lets through', async () => {
@@ -168,7 +170,7 @@ for (const by of findHelms()) {
       const more = ['--set-json', `extraInitContainers=${JSON.stringify([sidecar])}`]
       const chart = helm.charts.lockstep
       await helm.must('install', 'crm', chart, ...alone(images.example), ...more)
-      assert.equal(await statusOf(space), 'succeeded 0016')
+      assert.equal(await statusOf(space), `succeeded ${example.version}`)
     })
 
     test('check 16: beside a classic sidecar the files are applied, and the Job ends at its deadline', async () => {
@@ -193,7 +195,7 @@ for (const by of findHelms()) {
       await space.apply(...objects)
       const name = objects.find(({ kind }) => kind === 'Job')?.metadata.name
       await space.says(`job/${name}`, 'exit 0')
-      assert.equal(await statusOf(space), 'succeeded 0016')
+      assert.equal(await statusOf(space), `succeeded ${example.version}`)
       await space.wait(`job/${name}`, 'condition=Failed')
       assert.equal(await space.kubectl('get', `job/${name}`, '-o', jobReason), 'DeadlineExceeded')
     })
@@ -242,9 +244,21 @@ for (const by of findHelms()) {
       const own = `image.repository=${repository},migrations.repository=${repository}`
       const chart = join(beside, 'backend')
       await helm.must('upgrade', '--install', 'backend', chart, '--wait', ...release, '--set', own)
-      assert.equal(await statusOf(space, 'schema-lockstep'), 'succeeded 0016')
+      assert.equal(await statusOf(space, 'schema-lockstep'), `succeeded ${example.version}`)
       const gates = (await space.pods(backend)).map((pod) => endOf(pod, gate)?.exitCode)
       assert.deepEqual(gates, [0, 0])
+    })
+
+    test('the gate reads the status as a file: no token, no right, no network', async () => {
+      await using space = await freshSpace()
+      using helm = await helmIn(space, by)
+      const file = ofExample('lockstep.gate.from=file')
+      await helm.must('install', 'crm', helm.charts.crm, '--wait', ...file)
+      assert.match(await gateLog(space), new RegExp(`ready: all ${example.files} files`))
+      const roles = await space.kubectl('get', 'roles', '-o', 'name')
+      assert.deepEqual(roles.trim().split('\n'), [
+        'role.rbac.authorization.k8s.io/crm-lockstep-migrate',
+      ])
     })
 
     test('two releases of one namespace, with names of their own, and any user (OpenShift)', async () => {
@@ -262,7 +276,7 @@ for (const by of findHelms()) {
       ]
       await helm.must('install', 'other', chart, ...alone(images.plain, ...own))
       assert.equal(await statusOf(space, 'billing'), 'succeeded 0001')
-      assert.equal(await statusOf(space), 'succeeded 0016')
+      assert.equal(await statusOf(space), `succeeded ${example.version}`)
       const jobs = await space.kubectl('get', 'jobs', '-o', 'name')
       assert.deepEqual(jobs.trim().split('\n'), [
         'job.batch/billing-migrate',
@@ -278,17 +292,26 @@ for (const by of findHelms()) {
       await space.db.sql('create table users (id int)')
       const failed = await helm.run('install', 'crm', chart, ...values)
       assert.match(failed.stderr, /DATABASE_NOT_EMPTY/)
-      const once = ['--set', 'job.args={adopt,--upto,0016,--yes}', '-s', 'templates/once.yaml']
+      const once = [
+        '--set',
+        `job.args={adopt,--upto,${example.version},--yes}`,
+        '-s',
+        'templates/once.yaml',
+      ]
       const { stdout } = await helm.must('template', 'crm', chart, ...values, ...once)
       await kubectl(['create', '-n', space.name, '-f', '-'], stdout)
       await space.wait('job/crm-lockstep-once', 'condition=Complete')
       await helm.must('upgrade', 'crm', chart, ...values)
-      assert.equal(await statusOf(space), 'succeeded 0016')
+      assert.equal(await statusOf(space), `succeeded ${example.version}`)
 
+      // What hooks have left belongs to no release.
+      const wait = ['--wait', '--wait-for-jobs']
       const job = alone(images.example, 'mode=job')
-      await helm.must('upgrade', 'crm', chart, '--wait', '--wait-for-jobs', ...job)
+      const refused = await helm.run('upgrade', 'crm', chart, ...wait, ...job)
+      assert.match(refused.stderr, /cannot be imported into the current release/)
+      await helm.must('upgrade', 'crm', chart, '--take-ownership', ...wait, ...job)
       const again = alone(images.example, 'mode=job', 'job.rerun=again')
-      await helm.must('upgrade', 'crm', chart, '--wait', '--wait-for-jobs', ...again)
+      await helm.must('upgrade', 'crm', chart, ...wait, ...again)
       assert.match(await wholeLog(space), /done nothing to do/)
     })
 

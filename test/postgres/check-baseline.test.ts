@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { freshDatabase, type Database } from '../support/database.ts'
+import { canary, freshDatabase, urlOf, type Database } from '../support/database.ts'
 import { folderOf } from '../support/folder.ts'
 import { assertFailed } from '../support/output.ts'
 import { runProgram, startProgram, type Ran } from '../support/program.ts'
@@ -184,6 +184,30 @@ test('a role that may not make databases is told so', async () => {
     'this role may not make a database: permission denied to create database (42501)',
     'alter role ROLE createdb',
   )
+})
+
+test('rows that this role may not read are not passed over', async () => {
+  await using db = await freshDatabase()
+  const role = `${db.name}_maker`
+  await db.superuser(`create role ${role} login createdb password '${canary}'`)
+  const hidden = `create table secrets (id int); alter table secrets enable row level security;
+    alter table secrets force row level security;`
+  using folder = folderOf({
+    '0001_a.sql': hidden,
+    'baseline.sql': `-- lockstep: baseline 1\n${hidden}`,
+  })
+  try {
+    const url = urlOf(db.superuserUrl, { user: role, password: canary })
+    const ran = await checkFolder(url, folder.path)
+    assert.equal(ran.exit, 1, ran.output)
+    assert.match(
+      ran.stdout,
+      /^refused {4}the rows of public\.secrets cannot be read: .*\(42501\)$/m,
+    )
+    assert.deepEqual(await scratchOf(db, ran), [])
+  } finally {
+    await db.superuser(`drop role ${role}`)
+  }
 })
 
 test('a signal ends the check, and both scratch databases go', async () => {

@@ -6,8 +6,11 @@ import { folderOf, type TestFolder } from '../support/folder.ts'
 import { migrateFiles } from '../support/migration.ts'
 import { assertFailed, assertSucceeded } from '../support/output.ts'
 import { runProgram, startProgram, type Ran, type Running } from '../support/program.ts'
+import { startServer } from '../support/server.ts'
 import { statusText } from '../support/status.ts'
 import { until } from '../support/until.ts'
+
+const major = Number(process.env['TEST_POSTGRES_MAJOR'] ?? 18)
 
 const two = {
   '0001_a.sql': 'create table a ();\n',
@@ -174,4 +177,14 @@ test('with an address, a ConfigMap of another database keeps it shut, and it is 
   const ran = await waiting.ran
   assertSucceeded(ran, /^done +ready/m)
   assert.doesNotMatch(ran.stdout, /too many connections/)
+})
+
+test('a standby will do', async () => {
+  await using server = await startServer(major)
+  using dir = folderOf(two)
+  assertSucceeded(await migrateFiles(server, two))
+  await server.stop()
+  server.write({ 'standby.signal': '' })
+  await server.start()
+  assertSucceeded(await gate(server, dir), /^done +ready: all 2 files/m)
 })

@@ -1,4 +1,6 @@
-import { copyOfCharts, type Charts } from '../chart/rendered.ts'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { copyOfCharts, root, type Charts } from '../chart/rendered.ts'
 import { helm, type Helm, type HelmSaid } from './helm.ts'
 import { tryKubectl, until } from './kubectl.ts'
 import { images } from './manifests.ts'
@@ -63,6 +65,16 @@ export function alone(image: string, ...more: string[]): string[] {
   const { repository, tag } = inTwo(image)
   const own = [`image.repository=${repository}`, `image.tag=${tag}`]
   return ['--set', [...own, 'database.existingSecret=database', ...more].join(',')]
+}
+
+/** What the image with the worked example holds. */
+export const example = exampleIn('sql')
+
+function exampleIn(folder: string): { readonly files: number; readonly version: string } {
+  const files = readdirSync(join(root, folder))
+    .filter((name) => /^\d/.test(name))
+    .toSorted()
+  return { files: files.length, version: files.at(-1)?.split('_')[0] ?? '' }
 }
 
 export const backend = 'app.kubernetes.io/component=backend'
