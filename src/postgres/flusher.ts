@@ -19,17 +19,24 @@ export class Flusher implements AsyncDisposable {
     this.#name = name
   }
 
-  /** Rejects where it cannot be known that all is on the disk, or when `stop` says so. */
-  async flush(stop: AbortSignal): Promise<void> {
+  /** Whether all that has been committed until now is on the disk; false also when `stop` comes first. */
+  async flush(stop: AbortSignal): Promise<boolean> {
     const beside = (this.#beside ??= this.#on.beside(this.#name, stop))
+    // Something must be written, or there is no commit to wait for.
+    const written = beside.then((session) =>
+      session.query(`select pg_catalog.pg_logical_emit_message(true, 'lockstep', '')`),
+    )
+    const stopped = new Promise<never>((_, reject) => {
+      stop.addEventListener('abort', () => reject(new Error('too late')), { once: true })
+    })
     try {
-      // Something must be written, or there is no commit to wait for.
-      await (await beside).query(`select pg_catalog.pg_logical_emit_message(true, 'lockstep', '')`)
-    } catch (error) {
+      await Promise.race([written, stopped])
+      return true
+    } catch {
       // The next flush opens another.
       this.#beside = undefined
-      await beside.then((session) => session[Symbol.asyncDispose](), ignore)
-      throw error
+      beside.then((session) => session[Symbol.asyncDispose](), ignore).catch(ignore)
+      return false
     }
   }
 

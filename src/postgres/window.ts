@@ -22,6 +22,9 @@ const flushEvery = 4
 /** So long nobody waits for a line because the file behind it takes long. */
 const heldMs = 200
 
+/** A run that was told to stop has little time. */
+const lastFlushMs = 1_000
+
 /**
  * Applies works in their order and yields each when its COMMIT has been answered and no crash of the
  * server can undo it.
@@ -91,7 +94,7 @@ export async function* applyAll(
       } catch (error) {
         await Promise.allSettled(flights.map(({ landed }) => landed))
         if (!(error instanceof Suspicion) || tries === mostExactTries) {
-          if (held.length > 0 && (await isFlushed(on, terms))) yield* held
+          if (held.length > 0 && (await isFlushed(on, terms, flusher))) yield* held
           throw error
         }
         flights.length = 0
@@ -116,27 +119,25 @@ interface Flight {
 /** Whether a flight takes long, and what had been committed before has been made durable from outside. */
 async function isSlow({ landed }: Flight, flusher: Flusher): Promise<boolean> {
   const stop = new AbortController()
-  const flushed = pause(heldMs, stop.signal)
-    .then(() => flusher.flush(stop.signal))
-    .then(
-      () => true,
-      () => false,
-    )
-  const over = landed.then(ignore, ignore)
-  const isFirst = await Promise.race([flushed, over])
+  const flushed = pause(heldMs, stop.signal).then(() => flusher.flush(stop.signal), no)
+  const isFirst = await Promise.race([flushed, landed.then(no, no)])
   stop.abort(new Error('it has landed'))
-  return isFirst === true
+  return isFirst
 }
 
-/** Whether what is committed has been made durable; a session that is lost, or was told to stop, cannot do it. */
-async function isFlushed(on: Session, { schema }: Terms): Promise<boolean> {
+/** Whether what is committed has been made durable: by the session, or where that is over from outside. */
+async function isFlushed(on: Session, { schema }: Terms, flusher: Flusher): Promise<boolean> {
   try {
     await on.execute('rollback')
     await flushLedger(on, schema)
     return true
   } catch {
-    return false
+    return await flusher.flush(AbortSignal.timeout(lastFlushMs))
   }
+}
+
+function no(): boolean {
+  return false
 }
 
 function ignore(): void {
