@@ -10,15 +10,21 @@ import { installedMajors, startServer } from './support/server.ts'
  *
  *   node test/run.ts [--quick] [--only GLOB] [MAJOR ...]
  *
- * Quick: what is about the client, or looks for a bad moment for long, is tried on the newest major
- * only, and the scenarios on the oldest, which every pg_dump can read.
+ * Quick: what is about the client, or tries very many cases, is tried on the newest major only, and the scenarios on the oldest, which every pg_dump can read.
  */
 const onTheNewest = [
   'bad-input',
+  'catalog',
+  'check-baseline',
   'connect',
+  'gate',
+  'guard',
   'hosts',
+  'lock',
   'losses',
   'pooler',
+  'publish',
+  'publish-map',
   'tls',
   'traces',
   'cancel',
