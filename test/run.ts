@@ -10,7 +10,8 @@ import { installedMajors, startServer } from './support/server.ts'
  *
  *   node test/run.ts [--quick] [--only GLOB] [MAJOR ...]
  *
- * Quick: what is about the client, or tries very many cases, is tried on the newest major only, and the scenarios on the oldest, which every pg_dump can read.
+ * Quick: what is about the client, or tries very many cases, is tried on the newest major only (and of
+ * the guard as the owner only), and the scenarios on the oldest, which every pg_dump can read.
  */
 const onTheNewest = [
   'bad-input',
@@ -93,7 +94,11 @@ if (given !== undefined) {
       (await runTests(
         `PostgreSQL ${major}`,
         'test/postgres/*.test.ts',
-        { TEST_DATABASE_URL: server.url, TEST_POSTGRES_MAJOR: `${major}` },
+        {
+          TEST_DATABASE_URL: server.url,
+          TEST_POSTGRES_MAJOR: `${major}`,
+          ...(quickAt === -1 ? {} : { LOCKSTEP_TEST_QUICK: '1' }),
+        },
         quickAt === -1 ? [] : leftOut(major),
       )) && passed
   }
