@@ -9,7 +9,7 @@ import { proxyTo } from '../support/proxy.ts'
 import { randomOf, testSeed } from '../support/random.ts'
 import { runHere, startHere } from '../support/here.ts'
 
-const every = Number(process.env['LOCKSTEP_TEST_EVERY'] ?? '12')
+const every = Number(process.env['LOCKSTEP_TEST_EVERY'] ?? '24')
 const cancels = Number(process.env['LOCKSTEP_TEST_CANCELS'] ?? '20')
 const seed = testSeed()
 
