@@ -108,7 +108,7 @@ for (const [what, edit, says] of [
     using mounted = volume()
     mounted.put({ 'status.json': edit(await statusText(dir.path)) })
     const env = { LOCKSTEP_DIR: dir.path, LOCKSTEP_STATUS: `file:${mounted.file}` }
-    const ran = await gate('file', { ...env, LOCKSTEP_GATE_WAIT: '100ms' })
+    const ran = await gate('file', { ...env, LOCKSTEP_GATE_WAIT: '1s' })
     assertFailed(ran, 75, 'GATE_WAIT_OVER', `file:${mounted.file}`, says)
     assert.equal(ran.stdout.match(/^waiting/gm)?.length, 1, ran.stdout)
   })
