@@ -19,10 +19,7 @@ async function serverFor(network: Network): Promise<Server> {
     'fsync=off',
     `listen_addresses='127.0.0.1,${network.address}'`,
   ])
-  appendFileSync(
-    join(server.socketFolder, 'data', 'pg_hba.conf'),
-    'host all all samenet scram-sha-256\n',
-  )
+  appendFileSync(join(server.dataFolder, 'pg_hba.conf'), 'host all all samenet scram-sha-256\n')
   return server
 }
 

@@ -26,6 +26,8 @@ export interface Server extends AsyncDisposable {
   readonly url: string
   /** Folder of the unix socket, where anybody is trusted. */
   readonly socketFolder: string
+  /** Where its data and `pg_hba.conf` are. */
+  readonly dataFolder: string
   readonly port: number
   /** Ends the server as `mode` says and resolves when it is gone. */
   stop(mode?: 'fast' | 'immediate'): Promise<void>
@@ -128,6 +130,7 @@ export async function startServer(major: number, settings = ['fsync=off']): Prom
     reload,
     url: `postgres://postgres:${superuserPassword}@127.0.0.1:${port}/postgres`,
     socketFolder: home,
+    dataFolder: data,
     port,
     start,
     stop,
