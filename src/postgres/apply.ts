@@ -1,15 +1,16 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Failure } from '../failure.ts'
+import { pause } from '../pause.ts'
 import { borrow } from './borrowed.ts'
 import { readTold, reportOf, type Report } from './effects.ts'
 import { envelope, labelOf, toldColumn, type Manner, type Terms, type Work } from './envelope.ts'
+import { exactly } from './exact-mode.ts'
 import { explain } from './explain.ts'
 import { ledgerStates } from './ledger-states.ts'
 import { sendInPieces, type Part } from './pieces.ts'
 import { ServerError } from './server-error.ts'
 import type { Session, Told } from './session.ts'
 import { serverMajor } from './settings.ts'
-import { Suspicion, unreadable } from './verdict.ts'
+import { unreadable, type Suspicion } from './verdict.ts'
 
 export interface Applied {
   readonly work: Work
@@ -20,9 +21,6 @@ export interface Applied {
   readonly report: Report
 }
 
-/** A file that does something else each time may raise other suspicions; not for ever. */
-export const mostExactTries = 3
-
 /**
  * Ends a transaction that has failed, and lets the server send the figures of what it has rolled
  * back: else they would be among those of the next.
@@ -32,7 +30,7 @@ export async function giveUp(on: Session): Promise<void> {
   if (serverMajor(on) >= 15) {
     await on.execute('select pg_catalog.pg_stat_force_next_flush()')
   } else {
-    await sleep(oldServersSendAfterMs)
+    await pause(oldServersSendAfterMs)
     await on.execute('select 1')
   }
 }
@@ -55,17 +53,11 @@ export async function applyOne(
   begins: (work: Work, isExact: boolean) => void,
   passes: Passes = () => false,
 ): Promise<Landed> {
-  let suspicion: Suspicion | undefined
-  for (let tries = 0; ; tries += 1) {
-    try {
-      return await apply(on, work, terms, { suspicion, passes })
-    } catch (error) {
-      if (!(error instanceof Suspicion) || tries === mostExactTries) throw error
-      suspicion = error.joined(suspicion)
-      await giveUp(on)
-      begins(work, true)
-    }
+  const once = (suspicion: Suspicion | undefined): Promise<Landed> => {
+    if (suspicion !== undefined) begins(work, true)
+    return apply(on, work, terms, { suspicion, passes })
   }
+  return await exactly(once, () => giveUp(on))
 }
 
 type Passes = (error: ServerError) => boolean

@@ -2,10 +2,10 @@ import { asFailure, type Failure } from '../failure.ts'
 import { allowanceText, type Allowance } from '../files/allowance.ts'
 import { sqlName } from '../files/table-name.ts'
 import { count } from '../phrases.ts'
-import { mostExactTries } from './apply.ts'
-import { readTold, reportOf, type Report } from './effects.ts'
+import { readTold, reportOf, type Report, type Told } from './effects.ts'
 import { envelope, labelOf, opensOf, rehearsal, resetOwned, toldColumn } from './envelope.ts'
 import type { Terms, Work } from './envelope.ts'
+import { exactly } from './exact-mode.ts'
 import { explain } from './explain.ts'
 import { ledgerStates } from './ledger-states.ts'
 import { levelOfMode, lockModes } from './lock-modes.ts'
@@ -14,7 +14,7 @@ import { ServerError } from './server-error.ts'
 import type { Session } from './session.ts'
 import { serverMajor } from './settings.ts'
 import { unitsOf, type Unit } from '../files/units.ts'
-import { Suspicion, unreadable, type Finding } from './verdict.ts'
+import { unreadable, type Finding, type Suspicion } from './verdict.ts'
 
 /** A lock on a table that was there before the file, of a mode that keeps others from something. */
 interface HeldLock {
@@ -87,23 +87,23 @@ export async function rehearse(
     }
   }
   let losses: readonly Finding[] | undefined
-  let suspicion: Suspicion | undefined
-  for (let tries = 0; ; tries += 1) {
+  const once = async (suspicion: Suspicion | undefined): Promise<Told> => {
     done.length = 0
-    try {
-      const told = readTold(await run(on, work, terms, suspicion, done))
-      const tables = told.effects?.tables ?? []
-      for (const { oid, change } of tables) if (change === 'created') created.add(oid)
-      const names = tables.map(({ oid, table }) => [oid, table] as const)
-      losses = told.guard ?? []
-      return await end({ ...reportOf(told), failure: undefined }, new Map(names))
-    } catch (error) {
-      const failure = asFailure(error)
-      if (!ofFile.has(failure.code)) throw failure
-      await on.execute(rehearsal.undo)
-      if (!(error instanceof Suspicion) || tries === mostExactTries) return await end({ failure })
-      suspicion = error.joined(suspicion)
-    }
+    return readTold(await run(on, work, terms, suspicion, done))
+  }
+  const undo = (): Promise<unknown> => on.execute(rehearsal.undo)
+  try {
+    const told = await exactly(once, undo)
+    const tables = told.effects?.tables ?? []
+    for (const { oid, change } of tables) if (change === 'created') created.add(oid)
+    const names = tables.map(({ oid, table }) => [oid, table] as const)
+    losses = told.guard ?? []
+    return await end({ ...reportOf(told), failure: undefined }, new Map(names))
+  } catch (error) {
+    const failure = asFailure(error)
+    if (!ofFile.has(failure.code)) throw failure
+    await undo()
+    return await end({ failure })
   }
 }
 

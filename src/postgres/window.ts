@@ -1,7 +1,8 @@
 import { pause } from '../pause.ts'
 import { sizeOf } from '../files/text.ts'
-import { apply, giveUp, mostExactTries, type Applied, type Landed } from './apply.ts'
+import { apply, giveUp, type Applied, type Landed } from './apply.ts'
 import type { Terms, Work } from './envelope.ts'
+import { exactly } from './exact-mode.ts'
 import { Flusher } from './flusher.ts'
 import { flushLedger } from './ledger.ts'
 import type { Session } from './session.ts'
@@ -54,13 +55,13 @@ export async function* applyAll(
   const most = terms.pooler === 'allow' ? window.messagesIfShared : window.messages
   let inFlight = 0
   let sent = 0
-  let suspicion: Suspicion | undefined
   const send = (work: Work): void => {
-    const isLast = sent === works.length - 1 || (sent + 1) % flushEvery === 0
+    const isLast = sent === works.length - 1
     // A large one counts for more than the window: it goes alone.
     const characters = sizeOf(work.text)
-    const isRelaxed = !isLast && most > 1 && characters < window.characters && !suspicion
-    const landed = apply(on, work, terms, { suspicion, isRelaxed })
+    const isAlone = most === 1 || characters >= window.characters
+    const isRelaxed = !isLast && !isAlone && (sent + 1) % flushEvery !== 0
+    const landed = apply(on, work, terms, { isRelaxed })
     landed.catch(ignore)
     flights.push({ landed, characters, isRelaxed })
     inFlight += characters
@@ -68,42 +69,44 @@ export async function* applyAll(
   }
   const fits = (work: Work): boolean =>
     flights.length === 0 ||
-    // What is run exactly takes long: nothing waits behind it.
-    (suspicion === undefined &&
-      flights.length < most &&
-      inFlight + sizeOf(work.text) <= window.characters)
+    (flights.length < most && inFlight + sizeOf(work.text) <= window.characters)
+  let begunMs = 0
+  const begin = (work: Work, isExact: boolean): void => {
+    begins(work, isExact)
+    begunMs = performance.now()
+  }
 
   try {
-    for (let at = 0, tries = 0; at < works.length;) {
+    for (const [at, work] of works.entries()) {
       for (let next = works[sent]; next !== undefined && fits(next); next = works[sent]) send(next)
-      const [work] = works.slice(at, at + 1)
       const [flight] = flights
-      if (work === undefined || flight === undefined) return
-      begins(work, suspicion !== undefined)
-      const begunMs = performance.now()
+      if (flight === undefined) throw new Error('a work that was not sent')
+      let { isRelaxed } = flight
+      let landed: Landed
+      begin(work, false)
       try {
         if (held.length > 0 && (await isSlow(flight, flusher))) yield* held.splice(0)
-        const landed = await flight.landed
+        landed = await flight.landed
         flights.shift()
         inFlight -= flight.characters
-        at += 1
-        tries = 0
-        suspicion = undefined
-        held.push({ work, durationMs: performance.now() - begunMs, ...landed })
-        if (!flight.isRelaxed) yield* held.splice(0)
       } catch (error) {
-        await Promise.allSettled(flights.map(({ landed }) => landed))
-        if (!(error instanceof Suspicion) || tries === mostExactTries) {
-          if (held.length > 0 && (await isFlushed(on, terms, flusher))) yield* held
-          throw error
-        }
+        await Promise.allSettled(flights.map((each) => each.landed))
+        if (held.length > 0 && (await isFlushed(on, terms, flusher))) yield* held.splice(0)
+        if (!(error instanceof Suspicion)) throw error
+        // What is run exactly takes long: nothing waits behind it.
         flights.length = 0
         inFlight = 0
-        sent = at
-        tries += 1
-        suspicion = error.joined(suspicion)
+        sent = at + 1
+        isRelaxed = false
         await giveUp(on)
+        const once = (suspicion: Suspicion | undefined): Promise<Landed> => {
+          begin(work, true)
+          return apply(on, work, terms, { suspicion })
+        }
+        landed = await exactly(once, () => giveUp(on), error)
       }
+      held.push({ work, durationMs: performance.now() - begunMs, ...landed })
+      if (!isRelaxed) yield* held.splice(0)
     }
   } finally {
     await Promise.allSettled(flights.map(({ landed }) => landed))

@@ -49,6 +49,7 @@ for (const [rule, what, by] of [
   ['envalid is known to the configuration alone', /^envalid$/, /^(config|validators)\.ts$/],
   ['the client of Kubernetes is known to src/kubernetes alone', /^@kubernetes\//, /^kubernetes\//],
   ['the process is imported by main.ts alone', /^node:process$/, /^main\.ts$/],
+  ['whoever waits has it of pause.ts: no run loads these for it', /^node:timers/, /^$/],
   ['the command line is known to main.ts alone', /^cli\.ts$/, /^main\.ts$/],
   ['who reports is known to the command line alone', /^report\//, /^(report\/|cli\.ts$)/],
 ] as const) {
