@@ -47,8 +47,10 @@ export class Publishing {
   readonly #tell: Tell
   readonly #stop: AbortSignal
   readonly #facts: Pick<Published, 'run' | 'set' | 'phase' | 'program' | 'started'>
+  /** Whose id is known: it is asked for once on each. */
+  #session: Session | undefined
   #database = ''
-  #rows: readonly AppliedRow[] = []
+  #rows: AppliedRow[] = []
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> | undefined
   #writtenMs = Number.NEGATIVE_INFINITY
@@ -101,8 +103,10 @@ export class Publishing {
 
   /** What the ledger says, as it was last read. */
   async knows(on: Session, rows: readonly LedgerRow[]): Promise<void> {
-    this.#rows = certainOf(rows)
+    this.#rows = [...certainOf(rows)]
+    if (this.#session === on) return
     this.#database = await databaseId(on)
+    this.#session = on
   }
 
   /** The run has begun to apply files. The client is loaded from here on: the server has work. */
@@ -112,14 +116,10 @@ export class Publishing {
 
   /** One more is applied for good. */
   applied({ earns, how }: Pick<Work, 'earns' | 'how'>): void {
-    const rows = earns.map(({ file, checksum, meaning, directives }) => ({
-      name: file,
-      checksum,
-      meanings: [meaning.file],
-      breaksBefore: directives.breaksBefore?.toString() ?? null,
-      how,
-    }))
-    this.#rows = [...this.#rows, ...rows]
+    for (const { file, checksum, meaning, directives } of earns) {
+      const breaksBefore = directives.breaksBefore?.toString() ?? null
+      this.#rows.push({ name: file, checksum, meanings: [meaning.file], breaksBefore, how })
+    }
     this.#soon(this.#writtenMs + restMs - performance.now())
   }
 

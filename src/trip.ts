@@ -62,7 +62,7 @@ export async function finish(
   const ours = rows.filter((row) => row.run === run.id)
   const covered = ours.filter(({ how }) => how === 'baseline').length
   const applied = ours.filter(({ how }) => how !== 'baseline')
-  tellUntold(trip, applied)
+  tellUntold(trip, rows)
   await recordEnd(session, config.schema, run, success)
   const guarded = await trip.guarded.after(session)
   tell({ checkpoint: 'verified', head: due.at(-1)?.file ?? '', files: due.length, guarded })

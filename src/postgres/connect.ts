@@ -1,3 +1,4 @@
+import { failures } from '../errors.ts'
 import { asFailure, Failure } from '../failure.ts'
 import type { Tell } from '../events.ts'
 import { pause } from '../pause.ts'
@@ -215,7 +216,7 @@ function gaveUp(
 ): Failure {
   const time =
     connectWaitMs > 0 ? `, for ${(waitedMs / 1000).toFixed(waitedMs < 10_000 ? 1 : 0)} s` : ''
-  return new Failure(code, `${reason}${time}`, [...hints, ...new Failure(code, '').more])
+  return new Failure(code, `${reason}${time}`, [...hints, failures[code].todo])
 }
 
 function ignore(): void {

@@ -1,3 +1,4 @@
+import { failures } from '../errors.ts'
 import { Failure } from '../failure.ts'
 import { codePoints, placeBehind, placeOfByte, placeOfCodePoint } from '../files/bytes.ts'
 import type { Terms, Work } from './envelope.ts'
@@ -46,14 +47,14 @@ export function explain(
     case ledgerStates.transactionEnded:
       return new Failure('TRANSACTION_ENDED', `${work.file} ends its own transaction`, [
         kept(work),
-        ...new Failure('TRANSACTION_ENDED', '').more,
+        failures.TRANSACTION_ENDED.todo,
       ])
     case '55P03':
     case '40P01':
     case '40001':
       return new Failure('LOCK_TIMEOUT', `${work.file}: ${said}`, [
         kept(work),
-        ...new Failure('LOCK_TIMEOUT', '').more,
+        failures.LOCK_TIMEOUT.todo,
       ])
     case '23502':
     case '23505':
@@ -62,10 +63,7 @@ export function explain(
         return new Failure('LEDGER_MOVED', `${work.file}: ${said}`)
   }
   const where = whereAndWhat(error, part, prefix, work.step !== undefined, on)
-  return new Failure('SQL_FAILED', `${work.file}${where}`, [
-    kept(work),
-    ...new Failure('SQL_FAILED', '').more,
-  ])
+  return new Failure('SQL_FAILED', `${work.file}${where}`, [kept(work), failures.SQL_FAILED.todo])
 }
 
 function wholeOf({ text, step }: Work): Part {

@@ -188,10 +188,14 @@ function compareFormats(a: string, b: string): number {
 
 /** Makes relaxed commits durable: a synchronous commit behind them flushes theirs, too. */
 export async function flushLedger(on: Session, schema: string): Promise<void> {
+  await on.execute(flushing(schema))
+}
+
+/** The statement for that; nothing is written where the last row is durable already. */
+export function flushing(schema: string): string {
   const ledger = `${identifier(schema)}.ledger`
-  await on.execute(
-    `update ${ledger} set flushed = true where id = (select id from ${ledger} order by id desc limit 1)`,
-  )
+  return `update ${ledger} set flushed = true
+    where not flushed and id = (select id from ${ledger} order by id desc limit 1)`
 }
 
 /** Reads the short digests of statements into the rows. */

@@ -1,5 +1,6 @@
 import type { Phase } from '../phases.ts'
 import type { Step } from '../recorded.ts'
+import { flushing } from './ledger.ts'
 import { identifier, literal, optional } from './quote.ts'
 import type { Session } from './session.ts'
 
@@ -118,11 +119,9 @@ export const success: RunEnd = {
  */
 export async function recordEnd(on: Session, schema: string, run: Run, end: RunEnd): Promise<void> {
   const runs = `${identifier(schema)}.run`
-  const ledger = `${identifier(schema)}.ledger`
   await on.execute(`
     rollback;
-    update ${ledger} set flushed = true
-    where not flushed and id = (select id from ${ledger} order by id desc limit 1);
+    ${flushing(schema)};
     update ${runs} set state = ${literal(end.state)}, exit_code = ${end.exitCode},
       reason = ${optional(end.reason)}, file_begun = ${optional(end.fileBegun)},
       finished = pg_catalog.clock_timestamp()

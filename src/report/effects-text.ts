@@ -97,6 +97,7 @@ function guardedTable({
   return `${name} ${number} (${before} before: ${why.filter((word) => word !== '').join(', ')})`
 }
 
-function short(table: string): string {
+/** As people call it. */
+export function short(table: string): string {
   return table.replace(/^public\./, '')
 }

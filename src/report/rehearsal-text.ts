@@ -1,7 +1,7 @@
 import { count, duration } from '../phrases.ts'
 import type { RehearsedStatement } from '../postgres/rehearse.ts'
 import type { FileRehearsal, Rehearsal } from '../rehearsal.ts'
-import { effectsText } from './effects-text.ts'
+import { effectsText, short } from './effects-text.ts'
 
 /** Those that others would notice, or that take long; the rest is in the JSON. */
 const mostShown = 8
@@ -44,10 +44,7 @@ function statementText({ tag, durationMs, locks }: RehearsedStatement): string {
 export function locksText(locks: RehearsedStatement['locks']): string[] {
   return locks
     .filter(({ mode }) => mode !== quietMode)
-    .map(
-      ({ table, mode, heldMs }) =>
-        `${mode} on ${table.replace(/^public\./, '')} for ${duration(heldMs)}`,
-    )
+    .map(({ table, mode, heldMs }) => `${mode} on ${short(table)} for ${duration(heldMs)}`)
 }
 
 /** The statements that people should see, in their order. */
