@@ -67,7 +67,7 @@ test-oracle: $(INSTALLED) ## 200,000 generated and damaged texts, cut as Postgre
 # The sweep of `make test` takes every twelfth point, and cuts fewer runs off.
 .PHONY: test-faults
 test-faults: $(BUNDLE) ## killed, cut off, frozen, restarted: the slow tests, and a cut at every message
-	@LOCKSTEP_TEST_EVERY=1 LOCKSTEP_TEST_CUTS=100 node test/run.ts --only 'test/{faults/*,postgres/{sweep,cut-off,pieces-cut}}.test.ts' 18
+	@LOCKSTEP_TEST_EVERY=1 LOCKSTEP_TEST_CUTS=100 LOCKSTEP_TEST_CANCELS=40 node test/run.ts --only 'test/{faults/*,postgres/{sweep,cut-off,pieces-cut}}.test.ts' 18
 
 # Also `node test/cluster/run.ts GLOB`; docs/test-cluster.md has the variables.
 .PHONY: test-cluster

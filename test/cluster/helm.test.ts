@@ -7,6 +7,7 @@ import { configMap, secret } from '../support/manifests.ts'
 import {
   backend,
   example,
+  first,
   gate,
   gateLog,
   helmIn,
@@ -14,13 +15,12 @@ import {
   newPod,
   ofExample,
   ofFiles,
+  second,
   stayingPods,
   statusOf,
 } from '../support/release.ts'
 import { endOf, freshSpace, recordsOf, urlInPod, type Space } from '../support/space.ts'
 
-const first = { '0001_users.sql': 'create table users (id int);' }
-const second = { ...first, '0002_mail.sql': 'alter table users add mail text;' }
 const broken = { ...first, '0002_mail.sql': 'alter table users\n  add mail txet;' }
 const breaking = {
   ...second,

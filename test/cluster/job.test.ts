@@ -4,10 +4,23 @@ import { exampleNames } from '../support/example.ts'
 import { noCluster } from '../support/kubectl.ts'
 import { configMap, container, images, job, secret, serviceTo } from '../support/manifests.ts'
 import { startReachable } from '../support/reachable.ts'
-import { endOf, freshSpace, urlInPod, recordsOf } from '../support/space.ts'
+import { endOf, freshSpace, recordsOf, urlInPod, type Space } from '../support/space.ts'
 
 const condition = (type: string): string => `condition=${type}`
 const reason = '{.status.conditions[?(@.type=="Failed")].reason}'
+
+/** One pod, and none after it. */
+async function assertFailedAtOnce(space: Space, exitCode: number): Promise<void> {
+  assert.equal(
+    await space.kubectl('get', 'job/migrate', '-o', `jsonpath=${reason}`),
+    'PodFailurePolicy',
+  )
+  const pods = await space.pods('job-name=migrate')
+  assert.deepEqual(
+    pods.map((one) => endOf(one)?.exitCode),
+    [exitCode],
+  )
+}
 
 describe('a Job', { skip: noCluster, concurrency: 3 }, () => {
   test('logs: kubectl logs job/... shows each checkpoint and ends with the summary', async () => {
@@ -36,15 +49,7 @@ describe('a Job', { skip: noCluster, concurrency: 3 }, () => {
     const said = await space.kubectl('get', 'job/migrate', '-o', `jsonpath=${times}`)
     const [begun = 0, over = 0] = said.split(' ').map((time) => Date.parse(time))
     assert.ok(over - begun < 20_000)
-    assert.equal(
-      await space.kubectl('get', 'job/migrate', '-o', `jsonpath=${reason}`),
-      'PodFailurePolicy',
-    )
-    const pods = await space.pods('job-name=migrate')
-    assert.deepEqual(
-      pods.map((one) => endOf(one)?.exitCode),
-      [1],
-    )
+    await assertFailedAtOnce(space, 1)
     assert.match(await space.log('job/migrate'), /failed 0002_b\.sql:2:10 relation \\"nowhere\\"/)
   })
 
@@ -73,14 +78,6 @@ describe('a Job', { skip: noCluster, concurrency: 3 }, () => {
     const env = { LOCKSTEP_RUNNER_WAIT: 'soon' }
     await space.apply(job('migrate', { containers: [container({ image: images.example, env })] }))
     await space.wait('job/migrate', condition('Failed'))
-    assert.equal(
-      await space.kubectl('get', 'job/migrate', '-o', `jsonpath=${reason}`),
-      'PodFailurePolicy',
-    )
-    const pods = await space.pods('job-name=migrate')
-    assert.deepEqual(
-      pods.map((one) => endOf(one)?.exitCode),
-      [64],
-    )
+    await assertFailedAtOnce(space, 64)
   })
 })

@@ -12,6 +12,7 @@ import {
   alone,
   backend,
   example,
+  first,
   gate,
   gateLog,
   helmIn,
@@ -20,14 +21,13 @@ import {
   newPod,
   ofExample,
   ofFiles,
+  second,
   stayingPods,
   statusOf,
   wholeLog,
 } from '../support/release.ts'
 import { endOf, freshSpace, urlInPod, type Space } from '../support/space.ts'
 
-const first = { '0001_users.sql': 'create table users (id int);' }
-const second = { ...first, '0002_mail.sql': 'alter table users add mail text;' }
 const jobReason = 'jsonpath={.status.conditions[?(@.type=="Failed")].reason}'
 
 interface ArgoObject {

@@ -2,28 +2,18 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { freshDatabase, type Database } from '../support/database.ts'
-import { eventsOf, runGuarded } from '../support/guarded-run.ts'
-import { basis, guardTables } from '../support/mutants.ts'
-
-async function prepared(): Promise<Database> {
-  const db = await freshDatabase()
-  await db.sql(basis)
-  return db
-}
-
-async function count(db: Database, table: string): Promise<number> {
-  const [row] = await db.sql<{ n: number }>(`select count(*)::int as n from ${table}`)
-  return row?.n ?? -1
-}
+import { count, eventsOf, prepared, runGuarded } from '../support/guarded-run.ts'
+import { guardTables } from '../support/mutants.ts'
+import { until } from '../support/until.ts'
 
 /** Does something while the file sleeps. */
 async function meanwhile(db: Database, action: string): Promise<void> {
-  for (;;) {
+  await until(async () => {
     const [row] = await db.superuser<{ n: number }>(
       `select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`,
     )
-    if (row?.n === 1) break
-  }
+    return row?.n === 1
+  })
   await db.sql(action)
 }
 

@@ -1,19 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { StatusDocument } from '../../src/status-document.ts'
-import { freshDatabase, type Database } from '../support/database.ts'
+import { freshDatabase } from '../support/database.ts'
 import { folderOf } from '../support/folder.ts'
-import { eventsOf, runGuarded, type GuardedRun } from '../support/guarded-run.ts'
+import { eventsOf, prepared, runGuarded, type GuardedRun } from '../support/guarded-run.ts'
 import { migrateFiles } from '../support/migration.ts'
-import { basis } from '../support/mutants.ts'
 import { assertFailed, assertSucceeded } from '../support/output.ts'
 import { runProgram } from '../support/program.ts'
-
-async function prepared(): Promise<Database> {
-  const db = await freshDatabase()
-  await db.sql(basis)
-  return db
-}
 
 function warnings(ran: GuardedRun): string[] {
   return eventsOf(ran, 'warning').map(({ text }) => text)

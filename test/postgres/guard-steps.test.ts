@@ -1,21 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { freshDatabase, type Database } from '../support/database.ts'
-import { eventsOf, runGuarded } from '../support/guarded-run.ts'
-import { basis, guardTables } from '../support/mutants.ts'
+import { count, eventsOf, prepared, runGuarded } from '../support/guarded-run.ts'
+import { guardTables } from '../support/mutants.ts'
 
 const header = '-- lockstep: no-transaction\n'
-
-async function prepared(): Promise<Database> {
-  const db = await freshDatabase()
-  await db.sql(basis)
-  return db
-}
-
-async function count(db: Database, table: string): Promise<number> {
-  const [row] = await db.sql<{ n: number }>(`select count(*)::int as n from ${table}`)
-  return row?.n ?? -1
-}
 
 test('each statement in a transaction of its own is guarded, and those before it stay', async () => {
   await using db = await prepared()

@@ -7,17 +7,12 @@ import { planText } from '../../src/report/plan-text.ts'
 import type { FileRehearsal } from '../../src/rehearsal.ts'
 import { freshDatabase, type Database } from '../support/database.ts'
 import { folderOf } from '../support/folder.ts'
+import { prepared } from '../support/guarded-run.ts'
 import { contentsOf } from '../support/judge.ts'
-import { basis, guardTables } from '../support/mutants.ts'
+import { guardTables } from '../support/mutants.ts'
 import { assertSucceeded } from '../support/output.ts'
 import { runProgram, type Ran } from '../support/program.ts'
 import { proxyTo } from '../support/proxy.ts'
-
-async function prepared(): Promise<Database> {
-  const db = await freshDatabase()
-  await db.sql(basis)
-  return db
-}
 
 type Env = Readonly<Record<string, string>>
 

@@ -2,7 +2,9 @@ import { readConfig } from '../../src/config.ts'
 import type { Checkpoint, Event } from '../../src/events.ts'
 import { asFailure, type Failure } from '../../src/failure.ts'
 import { migrate } from '../../src/migrate.ts'
+import { freshDatabase, type Database } from './database.ts'
 import { folderOf } from './folder.ts'
+import { basis } from './mutants.ts'
 
 const never = new AbortController().signal
 
@@ -47,4 +49,16 @@ export function eventsOf<C extends Checkpoint>(
   return events.filter(
     (event): event is Extract<Event, { checkpoint: C }> => event.checkpoint === checkpoint,
   )
+}
+
+/** A database with the tables that the guard is tried on. */
+export async function prepared(): Promise<Database> {
+  const db = await freshDatabase()
+  await db.sql(basis)
+  return db
+}
+
+export async function count(db: Database, table: string): Promise<number> {
+  const [row] = await db.sql<{ n: number }>(`select count(*)::int as n from ${table}`)
+  return row?.n ?? -1
 }

@@ -31,6 +31,10 @@ export async function helmIn(space: Space, by: Helm): Promise<HelmHere> {
   }
 }
 
+/** The files of a release, and of the next one. */
+export const first = { '0001_users.sql': 'create table users (id int);' }
+export const second = { ...first, '0002_mail.sql': 'alter table users add mail text;' }
+
 /** `registry/name:tag` in two. */
 export function inTwo(image: string): { readonly repository: string; readonly tag: string } {
   const colon = image.lastIndexOf(':')
