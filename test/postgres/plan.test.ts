@@ -10,9 +10,9 @@ import { runProgram } from '../support/program.ts'
 test('a plan shows what would run in its order, writes nothing, and takes no lock', async () => {
   await using db = await freshDatabase()
   using folder = folderOf({
-    'baseline.sql': '-- lockstep: baseline 1\ncreate table a (id int);\ncreate table b (id int);',
-    '0001_ab.sql': 'create table a (id int); create table b (id int);',
-    '0002_secret.sql': `insert into a values (4711);`,
+    'baseline.sql': '-- lockstep: baseline 1\ncreate table a (name text);\ncreate table b (id int);',
+    '0001_ab.sql': 'create table a (name text); create table b (id int);',
+    '0002_secret.sql': `insert into a values ('secret one');`,
   })
   const env = { DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path }
   const plan = (...args: string[]) => runProgram({ env, args: ['plan', ...args], form: 'bundle' })
@@ -35,24 +35,23 @@ test('a plan shows what would run in its order, writes nothing, and takes no loc
   const text = await plan()
   assertSucceeded(text, '2 files would run')
   assert.equal(planText(document), text.stdout)
-  assert.doesNotMatch(text.output + before.output, /4711|insert/)
+  assert.doesNotMatch(text.output + before.output, /secret one|insert/)
   assert.deepEqual(await db.sql(`select to_regnamespace('lockstep') as made`), [{ made: null }])
   await db.sql('select pg_advisory_unlock_all()')
 
   assertSucceeded(await runProgram({ env, form: 'bundle' }))
   assertSucceeded(await plan('--exit-code'), 'nothing would run')
 
-  folder.write({ '0002_secret.sql': `insert into a values (4712);` })
+  folder.write({ '0002_secret.sql': `insert into a values ('secret two');` })
   const refused = await plan()
   assert.equal(refused.exit, 1)
   assert.match(
     refused.stdout,
     /would refuse: FILE_CHANGED\n0002_secret\.sql was edited: statement 1 of 1 differs\n/,
   )
-  // Without the name of the database, which may hold the digits.
-  assert.doesNotMatch(refused.output.replaceAll(db.name, ''), /471|insert/)
+  assert.doesNotMatch(refused.output, /secret (one|two)|insert/)
 
-  folder.write({ '0002_secret.sql': `insert into a values (4711);`, '0003_c.sql': 'x;\ncommit;' })
+  folder.write({ '0002_secret.sql': `insert into a values ('secret one');`, '0003_c.sql': 'x;\ncommit;' })
   const unfit = await plan('--json')
   assert.equal(unfit.exit, 1)
   const { failure, work }: PlanDocument = JSON.parse(unfit.stdout)
