@@ -7,12 +7,11 @@ import { literal } from './quote.ts'
 const mostNamed = 100
 
 /** Of the ledger: a file that changes one, or makes another of the same name, could blind the guard. */
-const functionNames = [
-  ...['open', 'watch', 'close', 'held', 'step', 'steps_end', 'summed'],
-  ...['key', 'keep', 'is_refilled', 'lost', 'is_own', 'judge'],
-]
-  .map(literal)
-  .join(', ')
+const functionNames =
+  'open watch close held step steps_end summed key keep is_refilled lost is_own judge'
+    .split(' ')
+    .map(literal)
+    .join(', ')
 
 /** Variables of `close` that the look needs. */
 export const lookVariables = `
