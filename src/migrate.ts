@@ -74,9 +74,11 @@ export async function migrate(
   const losses = new Losses(config.connectWaitMs)
   await using first = new Connecting(config, run, tell, stop)
   const folder = await openFolder(config, tell)
+  const set = setChecksum(folder)
   const trip: Trip = {
     config,
     folder,
+    set,
     run,
     tell,
     stop,
@@ -92,8 +94,7 @@ export async function migrate(
     rollout:
       config.rollout &&
       new RolloutWatch(config.rollout, config.cluster, config.heartbeatMs, tell, stop),
-    publishing:
-      config.status && new Publishing(config.status, config, run, setChecksum(folder), tell, stop),
+    publishing: config.status && new Publishing(config.status, config, run, set, tell, stop),
   }
   for (let connecting = first; ; connecting = new Connecting(config, run, tell, stop)) {
     try {
@@ -113,7 +114,7 @@ export async function migrate(
 
 /** Steps 2 to 6, on one connection. */
 async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcome> {
-  const { config, folder, run, tell, stop, wait, publishing } = trip
+  const { config, folder, set, run, tell, stop, wait, publishing } = trip
   const doneIn = (ledger: Ledger | undefined): Done | undefined => {
     const decision = decide(folder, ledger ?? nothingRecorded, nothingFound, config)
     return decision.kind === 'up-to-date' ? { decision, rows: ledger?.rows ?? [] } : undefined
@@ -126,7 +127,6 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
   if (isEmpty(seen.ledger)) tellFound(await findObjects(session, config.schema), tell)
 
   const terms = await prepare(trip, session)
-  const set = setChecksum(folder)
   /** @throws {Failure} SAME_FILES_FAILED, if another has failed since we came */
   const lookAtPredecessor = async (): Promise<FailedRun | undefined> => {
     const failed = await failedRun(session, config.schema, set, config.phase)

@@ -6,7 +6,6 @@ import type { Folder } from './files/folder.ts'
 import type { Guarded } from './guarded.ts'
 import type { Losses } from './losses.ts'
 import type { Patience } from './patience.ts'
-import { setChecksum } from './predecessor.ts'
 import type { Publishing } from './publishing.ts'
 import { look, type Ledger, type LedgerEntry } from './postgres/ledger.ts'
 import type { Wait } from './postgres/lock.ts'
@@ -19,6 +18,8 @@ import type { RolloutWatch } from './rollout-watch.ts'
 export interface Trip {
   readonly config: Config
   readonly folder: Folder
+  /** Checksum of the folder. */
+  readonly set: string
   readonly run: Run
   readonly tell: Tell
   readonly stop: AbortSignal
@@ -103,16 +104,14 @@ export function loseTurn(trip: Trip): void {
 
 /** Leaves why a plan was refused where there is a ledger, and returns it: that is what must be told. */
 export async function recordRefused(
-  { config, folder, run }: Trip,
+  { config, set, run }: Trip,
   failure: Failure,
   session: Session,
   ledger: Ledger | undefined,
 ): Promise<Failure> {
   const { schema, phase } = config
   if (ledger !== undefined)
-    await recordRefusal(session, schema, run, setChecksum(folder), phase, failure).catch(
-      () => undefined,
-    )
+    await recordRefusal(session, schema, run, set, phase, failure).catch(() => undefined)
   return failure
 }
 
