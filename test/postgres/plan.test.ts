@@ -10,7 +10,8 @@ import { runProgram } from '../support/program.ts'
 test('a plan shows what would run in its order, writes nothing, and takes no lock', async () => {
   await using db = await freshDatabase()
   using folder = folderOf({
-    'baseline.sql': '-- lockstep: baseline 1\ncreate table a (name text);\ncreate table b (id int);',
+    'baseline.sql':
+      '-- lockstep: baseline 1\ncreate table a (name text);\ncreate table b (id int);',
     '0001_ab.sql': 'create table a (name text); create table b (id int);',
     '0002_secret.sql': `insert into a values ('secret one');`,
   })
@@ -51,7 +52,10 @@ test('a plan shows what would run in its order, writes nothing, and takes no loc
   )
   assert.doesNotMatch(refused.output, /secret (one|two)|insert/)
 
-  folder.write({ '0002_secret.sql': `insert into a values ('secret one');`, '0003_c.sql': 'x;\ncommit;' })
+  folder.write({
+    '0002_secret.sql': `insert into a values ('secret one');`,
+    '0003_c.sql': 'x;\ncommit;',
+  })
   const unfit = await plan('--json')
   assert.equal(unfit.exit, 1)
   const { failure, work }: PlanDocument = JSON.parse(unfit.stdout)
