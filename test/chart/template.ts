@@ -24,6 +24,7 @@ interface PodSpec {
 }
 
 interface Container {
+  readonly args?: readonly string[]
   readonly env: readonly { readonly name: string; readonly value?: string }[]
   readonly volumeMounts?: readonly object[]
 }

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { findHelms, helm } from '../support/helm.ts'
-import { copyOfCharts } from './rendered.ts'
+import { copyOfCharts, kept } from './rendered.ts'
 import { hook, lockstep, objectsIn, rendering, template } from './template.ts'
+
+/** Of the variables that are no `settings`. */
+const values: Readonly<Record<string, string>> = {
+  LOCKSTEP_PHASE: 'job.phase',
+  LOCKSTEP_STATUS_REQUIRED: 'status.enabled',
+}
 
 for (const by of findHelms()) {
   const name = `Helm ${by.version}`
@@ -93,7 +99,7 @@ for (const by of findHelms()) {
   })
 
   test(`${name}: names that look like numbers stay text: a release for each pull request`, async () => {
-    const values = {
+    const odd = {
       serviceAccount: { name: '0123' },
       gate: { serviceAccountName: '0456', existingSecret: '0789' },
       database: { existingSecret: '1e3', existingSecretKey: '22' },
@@ -106,7 +112,7 @@ for (const by of findHelms()) {
       afterRollout: { enabled: true, deployments: ['12'] },
     }
     const image = { repository: 'crm-migrations', tag: '1.10' }
-    const json = Object.entries({ image, ...values }).flatMap(([key, value]) => [
+    const json = Object.entries({ image, ...odd }).flatMap(([key, value]) => [
       '--set-json',
       `${key}=${JSON.stringify(value)}`,
     ])
@@ -170,6 +176,25 @@ for (const by of findHelms()) {
       sets.add(/lockstep\/set: (.*)/.exec(said.stdout)?.[1])
     }
     assert.equal(sets.size, 2)
+  })
+
+  test(`${name}: each command and each variable that docs/errors.md tells has its line`, async () => {
+    const page = kept('docs/errors.md')
+    const commands = [...page.matchAll(/`lockstep ((?:status|adopt|check)[^`|;]*)/g)]
+    assert.ok(commands.length > 10)
+    for (const line of new Set(commands.map(([, words = '']) => words.trim()))) {
+      const words = line.split(' ')
+      const args = ['--set-string', `job.args={${words.join(',')}}`, '-s', 'templates/once.yaml']
+      const [job] = objectsIn(await rendering(by, ...hook, ...args))
+      assert.deepEqual(job?.spec?.template?.spec.containers[0]?.args, words)
+    }
+    const told = [...page.matchAll(/`(LOCKSTEP_[A-Z_]+)=(\w+)`/g)]
+    assert.ok(told.length > 3)
+    for (const [, variable = '', value = ''] of told) {
+      const own = values[variable] ?? `settings.${variable}`
+      const text = await rendering(by, ...hook, '--set', `${own}=${value}`)
+      assert.match(text, new RegExp(`name: ${variable}\n +value: "?${value}"?\n`))
+    }
   })
 
   test(`${name}: switched off it gives nothing, and needs nothing`, async () => {
