@@ -125,7 +125,7 @@ for (const by of findHelms()) {
         await shell.type(lineOf(line, space))
         assert.match(
           await shell.type(lineOf(/^until kubectl logs /, space)),
-          /nothing to do|0 pending/,
+          /nothing is pending/,
         )
         await shell.type(lineOf(/^kubectl delete job /, space))
       }
