@@ -59,6 +59,10 @@ for (const by of findHelms()) {
     ['extraEnv[0].name=DATABASE_URL', /extraEnv has DATABASE_URL, and a Secret for it is set/],
     ['mode=gate,job.args={status}', /mode is gate, so there is no Job .* need another mode/],
     ['mode=gate,afterRollout.enabled=true,afterRollout.deployments={crm}', /mode is gate/],
+    [
+      'serviceAccount.name=crm,gate.serviceAccountName=crm',
+      /is the account of the pods with the gate: .* lose their token/,
+    ],
     ['afterRollout.enabled=true', /afterRollout\.enabled needs afterRollout\.deployments/],
     [
       'afterRollout.enabled=true,afterRollout.deployments={crm},job.phase=all',

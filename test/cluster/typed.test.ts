@@ -123,10 +123,7 @@ for (const by of findHelms()) {
       await helm.must('install', 'crm', helm.charts.lockstep, '-f', join(shell.cwd, 'values.yaml'))
       for (const line of [/^helm template crm lockstep /, /^helm template crm crm /]) {
         await shell.type(lineOf(line, space))
-        assert.match(
-          await shell.type(lineOf(/^until kubectl logs /, space)),
-          /nothing is pending/,
-        )
+        assert.match(await shell.type(lineOf(/^until kubectl logs /, space)), /nothing is pending/)
         await shell.type(lineOf(/^kubectl delete job /, space))
       }
     })

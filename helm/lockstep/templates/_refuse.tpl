@@ -39,6 +39,9 @@
 {{- if and (eq $values.mode "gate") (or $values.job.args $values.afterRollout.enabled) -}}
 {{- fail "mode is gate, so there is no Job and no account for one: job.args and afterRollout.enabled need another mode" -}}
 {{- end -}}
+{{- if and $values.serviceAccount.create (eq $values.serviceAccount.name (tpl $values.gate.serviceAccountName .)) -}}
+{{- fail "serviceAccount.name is the account of the pods with the gate: a hook makes it anew each time, and running pods would lose their token. Take another name, or none" -}}
+{{- end -}}
 {{- if and $values.migrations.configMap $values.migrations.volume -}}
 {{- fail "migrations.configMap and migrations.volume are both set: take one" -}}
 {{- end -}}
