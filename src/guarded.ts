@@ -1,8 +1,9 @@
 import type { Config } from './config.ts'
 import type { Effects, GuardedTable, Tell } from './events.ts'
+import type { TablePattern } from './files/table-name.ts'
 import { nearest } from './nearest.ts'
 import { count } from './phrases.ts'
-import { countRows, resolve, tableNames, type Census } from './postgres/census.ts'
+import { countRows, resolve, tableNames, withFullNames, type Census } from './postgres/census.ts'
 import type { Session } from './postgres/session.ts'
 
 type Wanted = Pick<Config, 'guardTables' | 'guardCountBudgetMs' | 'schema'>
@@ -12,6 +13,8 @@ export class Guarded {
   readonly #wanted: Wanted
   readonly #tell: Tell
   #before = new Map<number, GuardedTable>()
+  /** With what names without a schema meant then. */
+  #meant: readonly TablePattern[] = []
   readonly #did = new Map<number, { inserted: number; deleted: number }>()
 
   constructor(wanted: Wanted, tell: Tell) {
@@ -19,11 +22,13 @@ export class Guarded {
     this.#tell = tell
   }
 
-  /** Says what is guarded, and how many rows it has. */
-  async before(on: Session): Promise<void> {
+  /** Says what is guarded, and how many rows it has; returns what the files are to guard. */
+  async before(on: Session): Promise<readonly TablePattern[]> {
     const { guardTables } = this.#wanted
-    if (guardTables.length === 0)
-      return this.#tell({ checkpoint: 'guard', tables: [], missing: [] })
+    if (guardTables.length === 0) {
+      this.#tell({ checkpoint: 'guard', tables: [], missing: [] })
+      return []
+    }
     const census = await this.#resolve(on)
     for (const { table, kind } of census.found) {
       const what = unguarded[kind]
@@ -33,6 +38,8 @@ export class Guarded {
     this.#before = await this.#count(on, census)
     const tables = [...this.#before.values()]
     this.#tell({ checkpoint: 'guard', tables, missing: census.missing.map(spelled) })
+    this.#meant = withFullNames(guardTables, census)
+    return this.#meant
   }
 
   /** What a file has done, for the explanation; and a warning where nothing is guarded. */
@@ -63,7 +70,8 @@ export class Guarded {
   async after(on: Session): Promise<GuardedTable[]> {
     if (this.#wanted.guardTables.length === 0) return []
     const census = await this.#resolve(on)
-    for (const text of await missingNames(on, census)) this.#tell({ checkpoint: 'warning', text })
+    for (const text of [...(await missingNames(on, census)), ...this.#movedNames(census)])
+      this.#tell({ checkpoint: 'warning', text })
     const counted = await this.#count(on, census)
     return [...counted].map(([oid, table]) => ({
       ...table,
@@ -71,6 +79,20 @@ export class Guarded {
       inserted: this.#did.get(oid)?.inserted ?? 0,
       deleted: this.#did.get(oid)?.deleted ?? 0,
     }))
+  }
+
+  /** A file may have made another table that a name means, or moved that which it meant. */
+  #movedNames(now: Census): string[] {
+    const { guardTables } = this.#wanted
+    const means = withFullNames(guardTables, now)
+    return this.#meant.slice(guardTables.length).flatMap(({ schema, name }) => {
+      const other = means.find((one) => one.schema !== undefined && one.name === name)
+      return other === undefined || other.schema === schema
+        ? []
+        : [
+            `${name} means ${spelled(other)} now, and meant ${schema}.${name} before: name the schema of what is to be guarded`,
+          ]
+    })
   }
 
   async #resolve(on: Session): Promise<Census> {

@@ -193,8 +193,8 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
     if (decision.mustFlush) await flushLedger(session, config.schema)
     tellUntold(trip, ledger?.rows ?? [])
     await amendLedger(session, config.schema, terms.lockKey, decision)
-    await trip.guarded.before(session)
-    await applyPlan(trip, session, works, terms)
+    const guardTables = await trip.guarded.before(session)
+    await applyPlan(trip, session, works, { ...terms, guardTables })
     const after = (await look(session, config.schema)).ledger
     // This run is the success, once it is verified.
     const shown = after && { ...after, hasSucceeded: true }

@@ -1,6 +1,7 @@
 import type { Config } from './config.ts'
 import type { Plan } from './decide.ts'
 import type { AllowedLoss, Effects, Tell } from './events.ts'
+import { resolve, withFullNames } from './postgres/census.ts'
 import { applicationName } from './postgres/connect.ts'
 import { opensOf, type Terms } from './postgres/envelope.ts'
 import { ensureLedger, type Ledger } from './postgres/ledger.ts'
@@ -52,12 +53,14 @@ export async function rehearsePlan(
   run: Run,
   tell: Tell,
 ): Promise<Rehearsal> {
-  const { lockTimeoutMs } = config
+  const { lockTimeoutMs, guardTables } = config
+  const census = await resolve(session, guardTables, config.schema)
   const terms: Terms = {
     ...config,
     lockKey: lockKey(config.schema),
     run: run.id,
     application: applicationName(run),
+    guardTables: withFullNames(guardTables, census),
     lockTimeoutMs: Math.min(lockTimeoutMs || longestLockWaitMs, longestLockWaitMs),
   }
   await using watch = new Watch(session, session.backend, `lockstep/${run.id}/watch`, config, tell)

@@ -1,4 +1,4 @@
-import { sqlName, type TablePattern } from '../files/table-name.ts'
+import { readTableName, sqlName, type TablePattern } from '../files/table-name.ts'
 import { Failure } from '../failure.ts'
 import { toldColumn } from './envelope.ts'
 import { literal } from './quote.ts'
@@ -31,6 +31,7 @@ export async function resolve(
   patterns: readonly TablePattern[],
   schema: string,
 ): Promise<Census> {
+  if (patterns.length === 0) return { found: [], missing: [] }
   const wanted = patterns.map((pattern, index) => {
     const { isAll } = pattern
     const name = isAll ? 'null' : literal(sqlName(pattern))
@@ -71,6 +72,24 @@ export async function resolve(
     found: [...found.values()],
     missing: patterns.filter((_, index) => !present.has(index)),
   }
+}
+
+/**
+ * With the full names of what names without a schema mean now: a file can make another table that
+ * they mean from then on, and the one that was meant is guarded all the same.
+ */
+export function withFullNames(
+  patterns: readonly TablePattern[],
+  { found }: Census,
+): readonly TablePattern[] {
+  const full = found.flatMap(({ table }) => {
+    const read = readTableName(table)
+    const isBare = patterns.some(
+      ({ schema, name, isAll }) => schema === undefined && !isAll && name === read?.name,
+    )
+    return read !== undefined && isBare ? [{ ...read, isAll: false }] : []
+  })
+  return [...patterns, ...full]
 }
 
 /** Names of all tables, for whoever has mistyped one. */

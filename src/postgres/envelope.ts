@@ -4,7 +4,7 @@ import type { Entry } from '../files/entry.ts'
 import type { TablePattern } from '../files/table-name.ts'
 import type { Text } from '../files/text.ts'
 import { giveBack, type Borrowed } from './borrowed.ts'
-import { closing, closingFunctions, keeping, watching } from './guard.ts'
+import { closing, closingFunction, keeping, watching } from './guard.ts'
 import { ledgerStates } from './ledger-states.ts'
 import type { Pooler } from './pooler.ts'
 import { identifier, inDollars, literal, optional } from './quote.ts'
@@ -112,7 +112,8 @@ export function envelope(
   ].join('')
   const suffix = [
     // Deferred constraints and their triggers now, where an error can still be told by its place.
-    `\n;SET CONSTRAINTS ALL IMMEDIATE;${care.behind}${care.reset}`,
+    // Once more, for a trigger of those that defers others again.
+    `\n;SET CONSTRAINTS ALL IMMEDIATE;SET CONSTRAINTS ALL IMMEDIATE;${care.behind}${care.reset}`,
     'SET LOCAL search_path=pg_catalog,pg_temp;',
     ...closes(work, terms, closing(ledger, [first, last], guards, exact)),
     // Not before the look, which is a cursor itself.
@@ -122,7 +123,7 @@ export function envelope(
     `SELECT (CASE pg_catalog.count(*) WHEN ${work.earns.length} THEN $lockstep$1$lockstep$ ELSE $lockstep$${ledgerStates.notFinished}$lockstep$ END)::pg_catalog.int4`,
     ` FROM ${ledger}.ledger WHERE id BETWEEN ${first} AND ${last} AND finished IS NOT NULL;`,
     ...stepStays(work, terms),
-    guards && !isRehearsal ? functionsStay(terms) : '',
+    guards && !isRehearsal ? closeStays(terms) : '',
     // Else the figures of this file would be among those of the next.
     major >= 15 ? 'SELECT pg_catalog.pg_stat_force_next_flush();' : '',
     isRehearsal
@@ -228,11 +229,11 @@ function closes({ file, earns, head, step }: Work, { schema }: Terms, call: stri
 }
 
 /** What changes a function leaves a row of this very transaction, or of one inside it. */
-function functionsStay({ schema }: Terms): string {
-  const names = closingFunctions.map((name) => inDollars(`${identifier(schema)}.${name}`))
+function closeStays({ schema }: Terms): string {
+  const name = inDollars(`${identifier(schema)}.${closingFunction}`)
   return [
-    `SELECT (CASE pg_catalog.min(pg_catalog.age(xmin))>0 WHEN true THEN $lockstep$1$lockstep$ ELSE $lockstep$${ledgerStates.notFinished}$lockstep$ END)::pg_catalog.int4`,
-    ` FROM pg_catalog.pg_proc WHERE oid IN (${names.map((name) => `${name}::pg_catalog.regprocedure`).join(',')});`,
+    `SELECT (CASE pg_catalog.age(xmin)>0 WHEN true THEN $lockstep$1$lockstep$ ELSE $lockstep$${ledgerStates.notFinished}$lockstep$ END)::pg_catalog.int4`,
+    ` FROM pg_catalog.pg_proc WHERE oid=${name}::pg_catalog.regprocedure;`,
   ].join('')
 }
 

@@ -25,7 +25,7 @@ export function judgeFunction(s: string, schema: string, own: string): string {
     begin
       for found in
         with seen_tables as materialized (
-          select was.*, c.oid is null or c.relkind::text <> kind_was as is_gone,
+          select was.*, coalesce(c.relkind::text <> kind_was, c.oid is null and level > 0) as is_gone,
             format('%I.%I', space_was, name_was) as full_name_was, case when c.oid is not null then format('%I.%I', n.nspname, c.relname) end as full_name,
             c.relpersistence, c.oid is not null and file_was <> c.relfilenode as is_rewritten,
             case when file_was <> c.relfilenode then ${isEmptied} end as is_emptied,

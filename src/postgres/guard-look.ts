@@ -6,6 +6,13 @@ import { literal } from './quote.ts'
 /** Effects of a file name so many tables, and so many indexes; the rest is counted. */
 const mostNamed = 100
 
+/** Of the ledger: a file that changes one, or makes another of the same name, could blind the guard. */
+const functionNames =
+  'open watch close held step steps_end summed key keep is_refilled lost is_own judge'
+    .split(' ')
+    .map(literal)
+    .join(', ')
+
 /** Variables of `close` that the look needs. */
 export const lookVariables = `
       look refcursor := 'lockstep_before';
@@ -58,8 +65,9 @@ export function lookBack(s: string, schema: string): string {
         spent := was.spent;
         held_before := was.held_before;
         own_level := case when was.level > coalesce((held_before ->> was.oid::text)::int, 0) then was.level end;
-        -- A trigger or a rule would run behind the look.
-        is_altered := is_altered or was.space = ${own} and coalesce(own_level, 0) >= ${lockModes.indexOf('SHARE') + 1};
+        -- A trigger or a rule would run behind the look, and those of a child with them.
+        is_altered := is_altered or was.space = ${own} and (coalesce(own_level, 0) >= ${lockModes.indexOf('SHARE') + 1}
+          or own_level > 1 and exists (select from pg_inherits where inhparent = was.oid));
         if was.in_schemas is not null then
           guarded := guarded || was.in_schemas;
           is_suspicious := true;
@@ -96,8 +104,7 @@ export function lookBack(s: string, schema: string): string {
           guarded := guarded || jsonb_build_array(jsonb_build_array(was.oid, was.level, was.space, was.name,
             was.kind, was.file, was.persistence, was.root, was.columns));
           is_suspicious := is_suspicious or deleted > 0 or not is_there or was.file <> is_now.file
-            or was.level > 1 and (was.oid <> was.root or was.kind <> is_now.kind or was.name <> is_now.name
-              or was.space <> is_now.space or was.persistence <> is_now.persistence
+            or was.level > 1 and (was.oid <> was.root or was.name <> is_now.name or was.space <> is_now.space
               or exists (
                 select from jsonb_object_keys(was.columns) as c (number)
                 where not exists (
@@ -119,16 +126,14 @@ export function lookBack(s: string, schema: string): string {
       if guards and left_of_look is distinct from 0 then
         ${raise(ledgerStates.violated, 'the look back was moved')};
       end if;
+      -- Those that run here, and those that would run with the next file. A rehearsal may have made the ledger itself.
+      if guards and exists (
+        select from pg_proc p
+        where p.pronamespace = ${literal(s)}::regnamespace and p.proname in (${functionNames}) and age(p.xmin) <= 0
+      ) and (held_before is null or (select age(c.xmin) > 0 from pg_class c where c.oid = ${literal(`${s}.ledger`)}::regclass)) then
+        ${raise(ledgerStates.altered, 'the file changes a function of the ledger')};
+      end if;
       if is_suspicious or exact is not null then
-        -- A rehearsal may have made the ledger itself.
-        if (held_before is null or (select age(c.xmin) > 0 from pg_class c where c.oid = ${literal(`${s}.ledger`)}::regclass))
-          and exists (
-          select from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-          where n.nspname = ${own} and p.proname in ('judge', 'is_own', 'key', 'keep', 'is_refilled', 'lost')
-            and age(p.xmin) <= 0
-        ) then
-          ${raise(ledgerStates.altered, 'the file changes a function of the ledger')};
-        end if;
         verdict := ${s}.judge(jsonb_build_array(guarded, allowances, earlier, spent), exact);
         if verdict -> 'suspects' <> '[]' then
           raise exception using errcode = ${literal(ledgerStates.suspected)},
@@ -150,10 +155,12 @@ export function lookBack(s: string, schema: string): string {
 
 /** The columns of what was touched before, and the same now. */
 export const wasAndIs = `(
-      select (r ->> 0)::oid as oid, (r ->> 1)::int as level, r ->> 2 as space_was, r ->> 3 as name_was,
+      select distinct on ((r ->> 0)::oid) (r ->> 0)::oid as oid, (r ->> 1)::int as level, r ->> 2 as space_was, r ->> 3 as name_was,
         r ->> 4 as kind_was, (r ->> 5)::oid as file_was, r ->> 6 as persistence_was,
         (r ->> 7)::oid as root, nullif(r -> 8, 'null') as columns_were
       from jsonb_array_elements(seen -> 0) as r
+      -- A schema that gets another name tells of its tables once more, at level 0.
+      order by (r ->> 0)::oid, level desc
     ) as was
     left join pg_class c on c.oid = was.oid
     left join pg_namespace n on n.oid = c.relnamespace

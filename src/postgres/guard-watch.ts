@@ -87,8 +87,7 @@ export function touchedBefore(schema: string): { guarded: string; unguarded: str
   const own = literal(schema)
   const isOwn = `n.nspname = ${own} and c.relname in (${ownTables.map(literal).join(', ')})
         and (held.level > 1 or pg_stat_get_xact_tuples_deleted(c.oid) > 0)`
-  const isGuardedSpace = `(n.nspname = any (spaces) or '*' = any (spaces) and n.nspname !~ '^pg_'
-      and n.nspname not in ('information_schema', ${own}))`
+  const isGuardedSpace = `(n.nspname = any (spaces) or '*' = any (spaces))`
   const root = `case when ${isOwn} then c.oid when c.relkind in ${tables} then (
         -- The uppermost guarded table of the tree: rows may move below it.
         with recursive up (oid, depth) as (
@@ -107,10 +106,10 @@ export function touchedBefore(schema: string): { guarded: string; unguarded: str
         select jsonb_object_agg(a.attnum, jsonb_build_array(a.attname, a.atttypid, a.atttypmod))
         from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
       ) end`
-  // A schema that gets another name locks none of its tables.
+  // A schema that gets another name locks none of its tables: what else happens to them others do.
   const inSchemas = `case when held.oid = 'pg_namespace'::regclass then (
         select jsonb_agg(jsonb_build_array(
-          c.oid, 0, n.nspname, c.relname, c.relkind, c.relfilenode, c.relpersistence, c.oid, null))
+          c.oid, 0, n.nspname, c.relname, null, null, null, c.oid, null))
         from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where c.relkind in ${tables} and (c.oid = any (guarded) or ${isGuardedSpace})
       ) end`

@@ -46,11 +46,8 @@ export function keeping(ledger: string, { roots, refilled, mode }: Exact): strin
   return `SELECT ${ledger}.keep('{${roots.join(',')}}','{${refilled.join(',')}}',${literal(mode)});`
 }
 
-/** What runs behind the look, with its types. */
-export const closingFunctions = [
-  'close(int8,int8,bool,oid[])',
-  'steps_end(text,int8,int8)',
-] as const
+/** What looks, with its types: all other functions it looks at itself. */
+export const closingFunction = 'close(int8,int8,bool,oid[])'
 
 /**
  * The call of `close`. Every argument has its very type, so that no function of the same name that a

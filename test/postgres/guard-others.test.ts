@@ -40,6 +40,45 @@ test('what the application deletes meanwhile is not the loss of the file', async
   })
 })
 
+test('tables that the application drops meanwhile are not those of a schema that the file renames', async () => {
+  await using db = await prepared()
+  await db.sql('create schema crm')
+  const [ran] = await Promise.all([
+    runGuarded(
+      db.url,
+      { '1_a.sql': 'alter schema crm rename to attic; select pg_sleep(0.5);' },
+      '*',
+    ),
+    meanwhile(db, 'drop table clicks; truncate people; alter table other set unlogged'),
+  ])
+  assert.equal(ran.said, '')
+})
+
+test('what a name means when the run begins is guarded all through it', async () => {
+  await using db = await prepared()
+  const shadow = {
+    '1_a.sql': 'create schema lockstep_test; create table lockstep_test.clicks (lead int);',
+  }
+  const run = { ...shadow, '2_b.sql': 'delete from public.clicks;' }
+  const lost = await runGuarded(db.url, run, 'clicks')
+  assert.match(lost.said, /^2_b\.sql would lose up to 10 rows of clicks\n/)
+  // The name means another table by now.
+  const other = await runGuarded(db.url, { ...shadow, '3_c.sql': 'delete from clicks;' }, 'clicks')
+  assert.equal(other.said, '')
+})
+
+test('a name that means another table behind a file is a warning', async () => {
+  await using db = await prepared()
+  const file = 'create schema lockstep_test; create table lockstep_test.clicks (lead int);'
+  const ran = await runGuarded(db.url, { '1_a.sql': file }, 'clicks,notes')
+  assert.deepEqual(
+    eventsOf(ran, 'warning').map(({ text }) => text),
+    [
+      'clicks means lockstep_test.clicks now, and meant public.clicks before: name the schema of what is to be guarded',
+    ],
+  )
+})
+
 test('what the application inserts meanwhile hides no loss', async () => {
   await using db = await prepared()
   const [ran] = await Promise.all([

@@ -1,3 +1,5 @@
+import { touchedBefore } from '../../src/postgres/guard-watch.ts'
+
 /**
  * Files that lose rows, seem to, or might: the truth table of the guard. `docs/guard.md` is made of
  * it, and a test runs every row of it.
@@ -64,8 +66,8 @@ export const basis = `
 
 /** Half a file that goes in pieces. */
 const large =
-  `insert into other values (9, 9), (10, 10); delete from other where id > 5; -- ${'x'.repeat(200)}\n`.repeat(
-    2_200,
+  `insert into other values (9, 9), (10, 10); delete from other where id > 5; -- ${'x'.repeat(10_000)}\n`.repeat(
+    60,
   )
 
 const others = `insert into leads (id, email) select i, 'new' || i from generate_series(101, 110) i`
@@ -177,6 +179,44 @@ const rows: readonly Mutant[] = [
       update other set lead = 9 where id = 1;`,
     becomes: 'caught',
     says: 'would lose 1 row of leads',
+  },
+  {
+    does: 'a deferred trigger that defers others again, one of which deletes',
+    sql: `create function purge() returns trigger language plpgsql as $$ begin delete from public.leads where id = 4; return null; end $$;
+      create constraint trigger purge after insert on other deferrable initially deferred for each row execute function purge();
+      create function again() returns trigger language plpgsql as $$ begin set constraints all deferred; insert into public.other values (99, 1); return null; end $$;
+      create constraint trigger again after update on other deferrable initially deferred for each row execute function again();
+      update other set lead = 9 where id = 1;`,
+    becomes: 'caught',
+    says: 'would lose 1 row of leads',
+  },
+  {
+    does: 'a default of a new column that deletes, while another table is rewritten',
+    sql: `create function purge() returns int language plpgsql as $$ begin delete from public.leads where id = 4; return 1; end $$;
+      alter table other add column z int default purge();`,
+    becomes: 'caught',
+    says: 'would lose 1 row of leads',
+  },
+  {
+    does: 'a CHECK that deletes when it is validated',
+    sql: `create function purge(int) returns boolean language plpgsql as $$ begin delete from public.leads where id = 4; return true; end $$;
+      alter table other add check (purge(id));`,
+    becomes: 'caught',
+    says: 'would lose 1 row of leads',
+  },
+  {
+    does: 'a materialized view whose query deletes',
+    sql: `create function purge() returns int language plpgsql as $$ begin delete from public.leads where id = 4; return 1; end $$;
+      create materialized view late as select purge();`,
+    becomes: 'caught',
+    says: 'would lose 1 row of leads',
+  },
+  {
+    does: 'TRUNCATE and other rows under the same keys in a savepoint, then a rewrite',
+    sql: `savepoint s; truncate notes; insert into notes select i, null from generate_series(1, 5) i; release s;
+      alter table notes add column token double precision default random();`,
+    becomes: 'caught',
+    says: 'would lose 5 rows of notes',
   },
   {
     does: 'a cursor WITH HOLD whose function deletes at COMMIT',
@@ -384,6 +424,82 @@ const disguises: readonly Mutant[] = [
     says: 'closes or moves cursors that are not its own',
   },
   {
+    does: 'a table that the guarded name means from then on, made by an earlier run',
+    earlier:
+      'create schema lockstep_test; create table lockstep_test.clicks (like public.clicks including all);',
+    sql: 'delete from public.clicks;',
+    becomes: 'missed',
+    asSuperuser: 'caught',
+    says: 'would lose up to 10 rows of clicks',
+    why: 'a warning of that run says so, in which both were guarded; name the schema of what is to be guarded',
+  },
+  {
+    does: 'lockstep.watch replaced, which would blind the guard for the next file',
+    sql: `create or replace function lockstep.watch(guarded oid[], spaces text[], allowances jsonb, of_file text default null, is_again boolean default false)
+      returns void language sql as 'select null::void';`,
+    becomes: 'caught',
+    says: 'would alter the ledger, or a function of it',
+  },
+  {
+    does: 'lockstep.lost replaced, which would find no row lost in the next file',
+    sql: `create or replace function lockstep.lost(root oid, is_refilled boolean) returns bigint language sql as 'select 0::bigint';`,
+    becomes: 'caught',
+    says: 'would alter the ledger, or a function of it',
+  },
+  {
+    does: 'another lockstep.watch, of arguments that fit better',
+    sql: `create function lockstep.watch(guarded oid[], spaces text[], allowances jsonb) returns void language sql as 'select null::void';`,
+    becomes: 'caught',
+    says: 'would alter the ledger, or a function of it',
+  },
+  {
+    does: 'another schema in the place of the ledger’s, with a lockstep.close of its own',
+    sql: `alter schema lockstep rename to aside; create schema lockstep; create table lockstep.ledger as select id, now() as finished from aside.ledger;
+      create function lockstep.close(first_id bigint, last_id bigint, guards boolean default false, exact oid[] default null) returns jsonb language sql as 'select null::jsonb';
+      delete from leads;`,
+    becomes: 'stopped',
+    why: 'a plain statement before COMMIT sees that the function is new',
+  },
+  {
+    does: 'a child of the ledger with a trigger, which would delete behind the look',
+    sql: `create table heir () inherits (lockstep.ledger);
+      create function purge() returns trigger language plpgsql as $$ begin delete from public.leads; return null; end $$;
+      create trigger purge before update on heir for each row execute function purge();
+      insert into heir select * from only lockstep.ledger;`,
+    becomes: 'caught',
+    says: 'would alter the ledger, or a function of it',
+  },
+  {
+    does: 'an index on the ledger whose function would delete behind the look',
+    sql: `create function purge() returns int language plpgsql as $$ begin delete from public.leads; return 1; end $$;
+      create function harmless(timestamptz) returns int language sql immutable as $$ select case when $1 is null then 1 else public.purge() end $$;
+      create index on lockstep.ledger (harmless(finished));`,
+    becomes: 'caught',
+    says: 'would alter the ledger, or a function of it',
+  },
+  {
+    does: 'a cursor of the very text of ours in its place, which tells nothing, and a DELETE',
+    sql: `do $$ declare guarded oid[]; spaces text[]; allowances jsonb; earlier jsonb; spent jsonb; held_before jsonb; look refcursor := 'lockstep_before';
+      begin close look; open look for ${touchedBefore('lockstep').guarded}; end $$;
+      delete from leads;`,
+    becomes: 'missed',
+    why: 'the guard is made against mistakes: a file that is written to deceive it can',
+  },
+  {
+    does: 'a DELETE, and one of the keys that exact mode has kept',
+    sql: `do $$ begin delete from people where id = 3; execute 'delete from lockstep.kept_' || 'people'::regclass::oid || ' where k1 = 3'; exception when undefined_table then delete from people where id = 3; end $$;`,
+    becomes: 'missed',
+    why: 'as above: written to deceive',
+  },
+  {
+    does: 'an event trigger that deletes when exact mode drops the keys it has kept',
+    sql: `create function purge() returns event_trigger language plpgsql as $$ begin delete from public.leads; end $$; create event trigger purge on sql_drop execute function purge();
+      delete from notes where id = 1; insert into notes values (1, 1);`,
+    becomes: 'stopped',
+    asSuperuser: 'missed',
+    why: 'an ordinary role may not make one; let no superuser run migrations',
+  },
+  {
     does: 'lockstep.close replaced by a function that finishes the row',
     sql: `create or replace function lockstep.close(first_id bigint, last_id bigint, guards boolean default false, exact oid[] default null)
       returns jsonb language sql as 'update lockstep.ledger set finished = now() where id between first_id and last_id returning null::jsonb';
@@ -399,7 +515,7 @@ const disguises: readonly Mutant[] = [
       returns jsonb language sql as 'update lockstep.ledger set finished = now() where id between first_id and last_id returning null::jsonb';
       delete from leads;`,
     becomes: 'caught',
-    says: 'would lose 10 rows of leads',
+    says: 'would alter the ledger, or a function of it',
   },
   {
     does: 'lockstep.judge replaced, inside of a savepoint',
@@ -418,8 +534,8 @@ const disguises: readonly Mutant[] = [
     does: 'lockstep.steps_end replaced by a function that deletes',
     sql: `create or replace function lockstep.steps_end(of_file text, expected bigint, row_id bigint) returns jsonb language plpgsql as $$
       begin delete from leads; return null; end $$;`,
-    becomes: 'stopped',
-    why: 'it is not called here; where it is, a plain statement before COMMIT sees that it was changed',
+    becomes: 'caught',
+    says: 'would alter the ledger, or a function of it',
   },
   {
     does: 'rows of the ledger deleted',
@@ -527,6 +643,32 @@ const shapes: readonly Mutant[] = [
     says: 'would rename crm.faqs',
   },
   {
+    does: 'the same, with leave, and a DELETE within its bound',
+    before:
+      'create schema crm; create table crm.faqs (id int); insert into crm.faqs values (1), (2);',
+    sql: '-- lockstep: allow rename on crm.faqs\n-- lockstep: allow delete <= 1 on crm.faqs\ndelete from crm.faqs where id = 1; alter schema crm rename to attic;',
+    guard: 'crm.faqs',
+    becomes: 'allowed',
+  },
+  {
+    does: 'two guarded tables that swap their names',
+    sql: 'alter table notes rename to swapped; alter table clicks rename to notes; alter table swapped rename to clicks;',
+    becomes: 'caught',
+    says: 'would rename notes',
+  },
+  {
+    does: 'RENAME there and back, and a DELETE',
+    sql: 'alter table notes rename to aside; alter table aside rename to notes; delete from notes where id = 1;',
+    becomes: 'caught',
+    says: 'would lose 1 row of notes',
+  },
+  {
+    does: 'a column more, where one was dropped long ago',
+    before: 'alter table notes drop column lead;',
+    sql: `alter table notes add column token double precision default random(); insert into notes values (9, 1);`,
+    becomes: 'harmless',
+  },
+  {
     does: 'DROP COLUMN',
     sql: 'alter table leads drop column email;',
     becomes: 'caught',
@@ -607,6 +749,18 @@ const shapes: readonly Mutant[] = [
   {
     does: 'a key that gets another name, and a DELETE',
     sql: 'alter table notes rename column id to number; delete from notes where lead = 1;',
+    becomes: 'caught',
+    says: '-- lockstep: allow delete <= 1 on notes',
+  },
+  {
+    does: 'a key that is dropped and made again, and a DELETE',
+    sql: 'alter table notes drop constraint notes_pkey; delete from notes where id = 1; alter table notes add primary key (id);',
+    becomes: 'caught',
+    says: 'would lose 1 row of notes',
+  },
+  {
+    does: 'a key and another column that swap their names, and a DELETE',
+    sql: 'alter table notes rename column id to x; alter table notes rename column lead to id; alter table notes rename column x to lead; delete from notes where lead = 1;',
     becomes: 'caught',
     says: '-- lockstep: allow delete <= 1 on notes',
   },
@@ -789,6 +943,63 @@ const trees: readonly Mutant[] = [
     says: 'would make staff unlogged',
   },
   {
+    does: 'rows moved to a new child table that is unlogged',
+    sql: 'create unlogged table volunteers () inherits (people); with moved as (delete from only people where id < 3 returning *) insert into volunteers select * from moved;',
+    becomes: 'caught',
+    says: 'would lose 2 rows of people',
+    why: 'a crash of the server would empty it',
+  },
+  {
+    does: 'rows moved to a new partition that is unlogged',
+    sql: `create unlogged table visits_2021 partition of visits for values from ('2021-01-01') to ('2022-01-01'); update visits set day = '2021-05-01' where id < 3;`,
+    becomes: 'caught',
+    says: 'would lose 2 rows of visits',
+  },
+  {
+    does: 'rows moved to a child table that is temporary',
+    sql: 'create temp table volunteers () inherits (people); with moved as (delete from only people where id < 3 returning *) insert into volunteers select * from moved;',
+    becomes: 'caught',
+    says: 'would lose 2 rows of people',
+  },
+  {
+    does: 'NO INHERIT, a DELETE, and INHERIT again',
+    sql: 'alter table staff no inherit people; delete from staff where id = 7; alter table staff inherit people;',
+    becomes: 'caught',
+    says: 'would lose 1 row of people',
+  },
+  {
+    does: 'DETACH, and ATTACH of an empty table in its place',
+    sql: `create table fresh (like visits including all); alter table visits detach partition visits_2019; alter table visits attach partition fresh for values from ('2019-01-01') to ('2020-01-01');`,
+    becomes: 'caught',
+    says: 'would detach visits_2019 from visits',
+  },
+  {
+    does: 'DETACH with leave, and DROP without',
+    sql: '-- lockstep: allow detach on visits\nalter table visits detach partition visits_2019; drop table visits_2019;',
+    becomes: 'caught',
+    says: 'would drop visits_2019, a part of visits',
+  },
+  {
+    does: 'DETACH with leave, and DROP by the next file',
+    earlier:
+      '-- lockstep: allow detach on visits\nalter table visits detach partition visits_2019;',
+    sql: 'drop table visits_2019;',
+    becomes: 'told',
+    why: 'it was let go: it is no part of a guarded table any more',
+  },
+  {
+    does: 'rows moved out of a partition of a partition, and one deleted',
+    before: `create table logs (id int, kind text, day date, primary key (id, kind, day)) partition by list (kind);
+      create table logs_a partition of logs for values in ('a') partition by range (day);
+      create table logs_a_2019 partition of logs_a for values from ('2019-01-01') to ('2020-01-01');
+      create table logs_b partition of logs for values in ('b');
+      insert into logs select i, 'a', '2019-02-02' from generate_series(1, 4) i;`,
+    sql: `update logs set kind = 'b' where id < 3; delete from logs where id = 4;`,
+    guard: 'logs',
+    becomes: 'caught',
+    says: 'would lose 1 row of logs',
+  },
+  {
     does: 'TRUNCATE ONLY of the parent',
     sql: 'truncate only people;',
     becomes: 'caught',
@@ -911,6 +1122,20 @@ const allowances: readonly Mutant[] = [
     does: 'a DELETE within its bound, and more that a savepoint rolls back',
     sql: '-- lockstep: allow delete <= 2 on leads\nsavepoint s; delete from leads; rollback to s; delete from leads where id > 8;',
     becomes: 'allowed',
+  },
+  {
+    does: 'RENAME with leave, and DROP by the next file',
+    earlier:
+      '-- lockstep: allow rename on notes\nalter table notes rename to notes_old; create table notes (id int primary key, lead int);',
+    sql: 'drop table notes_old;',
+    becomes: 'told',
+    why: 'it was let go: from then on the new table of the name is guarded',
+  },
+  {
+    does: 'a DELETE that is allowed in one partition, and one in another',
+    sql: '-- lockstep: allow delete on visits_2019\ndelete from visits where id in (1, 11);',
+    becomes: 'caught',
+    says: 'would lose 2 rows of visits',
   },
   {
     does: 'a DELETE that is allowed, and its cascade that is not',
