@@ -8,5 +8,5 @@ const readsFile =
 /** Stands in the entry for the command line, which is in the program; a gate that reads a file has a smaller one. */
 export const { runCli } = new Program(
   import.meta.dirname,
-  word === 'wait' && readsFile ? 'gate' : 'program',
+  word === 'wait' && readsFile && !flags.includes('--help') ? 'gate' : 'program',
 ).start()

@@ -99,7 +99,10 @@ export class StatusView implements GateView {
     const { name } = this.#store
     let text: string | undefined
     try {
-      text = await this.#store.read(AbortSignal.any([stop, AbortSignal.timeout(oneTryMs)]))
+      // A file answers at once.
+      const isFile = this.#folder !== undefined
+      const within = isFile ? stop : AbortSignal.any([stop, AbortSignal.timeout(oneTryMs)])
+      text = await this.#store.read(within)
     } catch (error) {
       stop.throwIfAborted()
       if (!(error instanceof StatusTrouble)) throw error
