@@ -263,7 +263,7 @@ test('where there is no room for all names, covered files are folded, and are th
   // A comment in a file that is there by its name hides none of the others.
   const commented = {
     ...contents,
-    files: contents.files.with(-1, fileOf('20001_x.sql', "x''")),
+    files: contents.files.with(20_000, fileOf('20001_x.sql', "x''")),
   }
   assert.deepEqual(needOf(commented, rowsOf(readBack(document), commented)).lacking, [])
   const edited = contents.files.with(7, fileOf('8_covered_file_of_old_times.sql', 'other'))
