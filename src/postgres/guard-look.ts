@@ -8,7 +8,7 @@ const mostNamed = 100
 
 /** Of the ledger: a file that changes one, or makes another of the same name, could blind the guard. */
 const functionNames =
-  'open watch close held step steps_end summed key keep is_refilled lost is_own judge'
+  'format open watch close held step steps_end summed key keep is_refilled lost is_own judge'
     .split(' ')
     .map(literal)
     .join(', ')

@@ -52,6 +52,7 @@ test('tables that the application drops meanwhile are not those of a schema that
     meanwhile(db, 'drop table clicks; truncate people; alter table other set unlogged'),
   ])
   assert.equal(ran.said, '')
+  assert.deepEqual(eventsOf(ran, 'applied')[0]?.effects.tables, [])
 })
 
 test('what a name means when the run begins is guarded all through it', async () => {
@@ -163,6 +164,64 @@ if it is meant, write above its first statement:
   )
   assert.equal(await count(db, 'other'), 6)
   assert.equal(await count(db, 'notes'), 5)
+})
+
+test('what exact mode cannot change is decided by the first try, and all else by the second', async () => {
+  const tries: Readonly<Record<string, number>> = {
+    'alter table notes rename to aside;': 1,
+    'delete from clicks;': 1,
+    'delete from lockstep.ledger;': 1,
+    'delete from notes;': 2,
+    [`update visits set day = '2020-05-01' where id < 4; delete from visits where id = 9;`]: 2,
+  }
+  for (const [sql, expected] of Object.entries(tries)) {
+    await using db = await prepared()
+    await db.sql('create sequence tries')
+    const files = { '1_a.sql': 'select 1;', '2_b.sql': `select nextval('tries'); ${sql}` }
+    const ran = await runGuarded(db.url, files, guardTables)
+    assert.equal(ran.failure?.code, 'GUARD_VIOLATED', sql)
+    const [row] = await db.sql<{ tries: number }>('select last_value::int as tries from tries')
+    assert.equal(row?.tries, expected, sql)
+  }
+})
+
+test('what several tries are suspected of is decided together', async () => {
+  await using db = await prepared()
+  await db.sql('create sequence tries')
+  const file = `do $$ begin
+      update visits set day = '2020-05-01' where id < 4;
+      if nextval('tries') > 1 then
+        with moved as (delete from only people where id < 3 returning *) insert into staff select * from moved;
+      end if;
+    end $$;`
+  const ran = await runGuarded(db.url, { '1_a.sql': file }, guardTables)
+  assert.equal(ran.said, '')
+  const [row] = await db.sql<{ tries: number }>('select last_value::int as tries from tries')
+  assert.equal(row?.tries, 3)
+})
+
+test('a temporary table of the guarded name hides nothing from the next file', async () => {
+  await using db = await prepared()
+  const files = {
+    '1_a.sql': 'create temp table clicks (lead int);',
+    '2_b.sql': 'delete from clicks;',
+  }
+  const ran = await runGuarded(db.url, files, 'clicks')
+  assert.match(ran.said, /^2_b\.sql would lose up to 10 rows of clicks\n/)
+})
+
+test('no file may change a function of the ledger, each one that there is', async () => {
+  await using db = await prepared()
+  assert.equal((await runGuarded(db.url, { '1_a.sql': 'select 1;' }, 'leads')).said, '')
+  const functions = await db.sql<{ name: string }>(
+    `select oid::regprocedure::text as name from pg_proc where pronamespace = 'lockstep'::regnamespace order by 1`,
+  )
+  assert.ok(functions.length > 10)
+  for (const { name } of functions) {
+    const files = { '1_a.sql': 'select 1;', '2_b.sql': `alter function ${name} cost 99;` }
+    const ran = await runGuarded(db.url, files, 'leads')
+    assert.ok(ran.failure, name)
+  }
 })
 
 test('a file that loses something else in each try is refused in the end', async () => {

@@ -98,6 +98,15 @@ if it is meant, write above its first statement:
   assert.equal(await count(db, 'visits'), 10)
 })
 
+test('leave to detach is for all partitions, or for one', async () => {
+  await using db = await prepared()
+  const detach = (part: string): string =>
+    `${header}-- lockstep: allow detach on visits\nalter table visits detach partition ${part} concurrently;`
+  const ran = await runGuarded(db.url, { '1_a.sql': detach('visits_2019') }, guardTables)
+  assert.equal(ran.said, '')
+  assert.equal(await count(db, 'visits'), 10)
+})
+
 test('what a statement alone has taken away ends the run, and the next goes on behind it', async () => {
   await using db = await prepared()
   await db.sql(`

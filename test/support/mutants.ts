@@ -123,6 +123,11 @@ const rows: readonly Mutant[] = [
     says: 'would lose 10 rows of leads',
   },
   {
+    does: 'a column more, TRUNCATE, and the same rows again from a copy',
+    sql: 'create temp table copied as select * from notes; alter table notes add column token int; truncate notes; insert into notes select *, 7 from copied;',
+    becomes: 'harmless',
+  },
+  {
     does: 'TRUNCATE, and the same rows again from a copy',
     sql: 'create temp table copied as select * from notes; truncate notes; insert into notes select * from copied;',
     becomes: 'harmless',
@@ -157,6 +162,14 @@ const rows: readonly Mutant[] = [
     sql: 'delete from customers where id = 1;',
     becomes: 'caught',
     says: 'rows of leads, by cascade from customers',
+  },
+  {
+    does: 'DELETE of both ends of a key that does not cascade',
+    before:
+      'alter table notes drop constraint notes_lead_fkey; alter table notes add foreign key (lead) references leads;',
+    sql: '-- lockstep: allow delete on leads\ndelete from notes; delete from leads;',
+    becomes: 'caught',
+    says: 'would lose 5 rows of notes\nrolled back',
   },
   {
     does: 'a cascade over two levels',
@@ -508,6 +521,17 @@ const disguises: readonly Mutant[] = [
     why: 'a plain statement before COMMIT sees that the function was changed',
   },
   {
+    does: 'the same, with an operator of its own that the database’s search_path finds first',
+    before: `create schema decoy; create function decoy.always(int, int) returns boolean language sql as 'select true';
+      create operator decoy.> (function = decoy.always, leftarg = int, rightarg = int);
+      do $$ begin execute format('alter database %I set search_path = decoy, pg_catalog, public', current_database()); end $$;`,
+    sql: `create or replace function lockstep.close(first_id bigint, last_id bigint, guards boolean default false, exact oid[] default null)
+      returns jsonb language sql as 'update lockstep.ledger set finished = now() where id between first_id and last_id returning null::jsonb';
+      delete from leads;`,
+    becomes: 'stopped',
+    why: 'the statements behind a file look into pg_catalog alone',
+  },
+  {
     does: 'another lockstep.close, of other arguments, which finishes the row',
     sql: `create function lockstep.close(first_id int, last_id int, guards boolean, exact text default null)
       returns jsonb language sql as 'update lockstep.ledger set finished = now() where id between first_id and last_id returning null::jsonb';
@@ -693,6 +717,12 @@ const shapes: readonly Mutant[] = [
     says: 'would change the type of the column score of leads',
   },
   {
+    does: 'ALTER COLUMN ... TYPE to a shorter one, which cuts values',
+    sql: 'alter table leads alter column score type varchar(2) using left(score, 2);',
+    becomes: 'caught',
+    says: 'would change the type of the column score of leads',
+  },
+  {
     does: 'ALTER COLUMN ... TYPE that keeps every byte',
     sql: 'alter table leads alter column score type text;',
     becomes: 'harmless',
@@ -791,6 +821,47 @@ const shapes: readonly Mutant[] = [
     says: 'would lose up to 1 row of codes',
   },
   {
+    does: 'an index that is not unique is no key',
+    before: `create table codes (code int not null, what text); create index on codes (code); insert into codes values (1, 'a');`,
+    sql: `delete from codes; insert into codes values (1, 'b');`,
+    guard: 'codes',
+    becomes: 'caught',
+    says: 'would lose up to 1 row of codes',
+  },
+  {
+    does: 'a unique index that an interruption left invalid is no key',
+    prepared: `create table codes (code int not null, what text); create unique index codes_code on codes (code); insert into codes values (1, 'a');
+      update pg_index set indisvalid = false where indexrelid = 'codes_code'::regclass; alter table codes owner to lockstep_test;`,
+    sql: `delete from codes; insert into codes values (1, 'b');`,
+    guard: 'codes',
+    becomes: 'caught',
+    says: 'would lose up to 1 row of codes',
+  },
+  {
+    does: 'a unique index over an expression is no key',
+    before: `create table codes (code int not null, what text); create unique index on codes (code, lower(what)); insert into codes values (1, 'a');`,
+    sql: `delete from codes; insert into codes values (1, 'b');`,
+    guard: 'codes',
+    becomes: 'caught',
+    says: 'would lose up to 1 row of codes',
+  },
+  {
+    does: 'a column that an index only includes is no part of the key',
+    before: `create table codes (code int not null, what text, unique (code) include (what)); insert into codes values (1, 'a');`,
+    sql: `delete from codes; insert into codes values (1, 'b');`,
+    guard: 'codes',
+    becomes: 'told',
+  },
+  {
+    does: 'one of two columns of the key dropped, with leave, and other rows',
+    before:
+      'create table pairs (a int, b int, primary key (a, b)); insert into pairs values (1, 1), (2, 1);',
+    sql: '-- lockstep: allow drop-column on pairs\nalter table pairs drop column a; delete from pairs; insert into pairs values (1), (1);',
+    guard: 'pairs',
+    becomes: 'caught',
+    says: 'would lose up to 2 rows of pairs',
+  },
+  {
     does: 'an empty table that a rule turns into a view',
     before: 'create table faqs (id int);',
     sql: 'create rule "_RETURN" as on select to faqs do instead select 1 as id;',
@@ -822,6 +893,12 @@ const shapes: readonly Mutant[] = [
     sql: 'alter table clicks set unlogged;',
     becomes: 'caught',
     says: 'would make clicks unlogged',
+  },
+  {
+    does: 'a DELETE that a savepoint rolls back, in a table that is unlogged already',
+    before: 'alter table people set unlogged;',
+    sql: 'savepoint s; delete from people; rollback to s; update people set name = null;',
+    becomes: 'harmless',
   },
   {
     does: 'SET UNLOGGED, and SET LOGGED again',
@@ -941,6 +1018,22 @@ const trees: readonly Mutant[] = [
     sql: 'with moved as (delete from only people where id < 3 returning *) insert into staff select * from moved; alter table staff set unlogged;',
     becomes: 'caught',
     says: 'would make staff unlogged',
+  },
+  {
+    does: 'rows moved to a new child table',
+    sql: 'create table volunteers () inherits (people); with moved as (delete from only people where id < 3 returning *) insert into volunteers select * from moved;',
+    becomes: 'harmless',
+  },
+  {
+    does: 'a DELETE that a savepoint rolls back, in a tree with an unlogged child',
+    before: `create unlogged table volunteers () inherits (people); insert into volunteers values (50, 'v');`,
+    sql: 'savepoint s; delete from people; rollback to s; update people set name = null;',
+    becomes: 'harmless',
+  },
+  {
+    does: 'RENAME of a partition',
+    sql: 'alter table visits_2019 rename to visits_old;',
+    becomes: 'harmless',
   },
   {
     does: 'rows moved to a new child table that is unlogged',
@@ -1136,6 +1229,29 @@ const allowances: readonly Mutant[] = [
     sql: '-- lockstep: allow delete on visits_2019\ndelete from visits where id in (1, 11);',
     becomes: 'caught',
     says: 'would lose 2 rows of visits',
+  },
+  {
+    does: 'a DELETE that two lines allow, one of them with a bound',
+    sql: '-- lockstep: allow delete on notes\n-- lockstep: allow delete <= 1 on notes\ndelete from notes;',
+    becomes: 'allowed',
+  },
+  {
+    does: 'a DELETE before a DROP that is allowed',
+    sql: '-- lockstep: allow drop on notes\ndelete from notes where id < 3; drop table notes;',
+    becomes: 'allowed',
+    why: 'leave to drop is leave for all its rows',
+  },
+  {
+    does: 'a TRUNCATE that is allowed, other rows, and a DELETE of one that is not',
+    sql: '-- lockstep: allow truncate on notes\ntruncate notes; insert into notes select i, null from generate_series(1, 5) i; delete from notes where id = 4;',
+    becomes: 'caught',
+    says: 'would lose 1 row of notes',
+  },
+  {
+    does: 'a DELETE within its bound in a table without a key, and rows moved to another partition',
+    sql: `-- lockstep: allow delete <= 1 on clicks\ndelete from clicks where lead = 1; update visits set day = '2020-05-01' where id < 4;`,
+    becomes: 'allowed',
+    why: 'what the first try had deleted does not count in the second',
   },
   {
     does: 'a DELETE that is allowed, and its cascade that is not',
