@@ -274,6 +274,19 @@ test('deletes that a file is allowed are not among the figures of the next', asy
   )
 })
 
+test('nor where the next is looked at for another reason', async () => {
+  await using db = await prepared()
+  const ran = await runGuarded(
+    db.url,
+    {
+      '1_a.sql': '-- lockstep: allow delete on clicks\ndelete from clicks where lead = 1;',
+      '2_b.sql': `-- lockstep: allow rename on people\nalter table people rename to persons; update clicks set page = 'x';`,
+    },
+    'clicks,people',
+  )
+  assert.equal(ran.said, '')
+})
+
 test('the worked example raises no alarm, with every table guarded that the application lives on', async () => {
   await using db = await freshDatabase()
   const files = Object.fromEntries(

@@ -400,6 +400,15 @@ const disguises: readonly Mutant[] = [
     says: 'would lose 10 rows of leads',
   },
   {
+    does: 'a decoy of PostgreSQL’s list of locks, which the database’s search_path finds first',
+    before: `create schema decoy; create function decoy.pg_lock_status() returns setof pg_locks language sql
+        as 'select * from pg_catalog.pg_locks where relation::regclass::text = ''lockstep.ledger''';
+      do $$ begin execute format('alter database %I set search_path = decoy, pg_catalog, public', current_database()); end $$;`,
+    sql: 'delete from public.leads;',
+    becomes: 'caught',
+    says: 'would lose 10 rows of leads',
+  },
+  {
     does: 'pg_stat_clear_snapshot and another stats_fetch_consistency',
     sql: `set stats_fetch_consistency = snapshot; select pg_stat_clear_snapshot(); delete from leads;`,
     becomes: 'caught',
@@ -489,6 +498,15 @@ const disguises: readonly Mutant[] = [
       create index on lockstep.ledger (harmless(finished));`,
     becomes: 'caught',
     says: 'would alter the ledger, or a function of it',
+  },
+  {
+    does: 'a cursor that tells what Lockstep’s would tell of nothing, in its place',
+    sql: `do $$ declare look refcursor := 'lockstep_before'; begin close look; open look for select 0::oid as oid, 1 as level, null::name as space, null::name as name,
+        'r'::"char" as kind, 0::oid as file, 'p'::"char" as persistence, false as had_rows, null::oid as root, null::jsonb as columns, null::jsonb as in_schemas,
+        '[]'::jsonb as allowances, '{}'::jsonb as earlier, null::jsonb as spent, null::jsonb as held_before, 1::bigint as total; end $$;
+      delete from leads;`,
+    becomes: 'caught',
+    says: 'closes or moves cursors that are not its own',
   },
   {
     does: 'a cursor of the very text of ours in its place, which tells nothing, and a DELETE',
@@ -588,6 +606,14 @@ const disguises: readonly Mutant[] = [
 /** Tables, however they change. */
 const shapes: readonly Mutant[] = [
   { does: 'DROP TABLE', sql: 'drop table notes;', becomes: 'caught', says: 'would drop notes' },
+  {
+    does: 'DROP of a table that has rows and no column',
+    before: 'create table counted (); insert into counted default values;',
+    sql: 'drop table counted;',
+    guard: 'counted',
+    becomes: 'caught',
+    says: 'would drop counted',
+  },
   {
     does: 'DROP SCHEMA ... CASCADE',
     before:
@@ -711,10 +737,9 @@ const shapes: readonly Mutant[] = [
   },
   {
     does: 'ALTER COLUMN ... TYPE that rewrites',
-    sql: 'alter table leads alter column score type int using 0;',
-    before: 'alter table leads alter column score drop default;',
+    sql: 'alter table leads alter column email type int using 0;',
     becomes: 'caught',
-    says: 'would change the type of the column score of leads',
+    says: 'would change the type of the column email of leads',
   },
   {
     does: 'ALTER COLUMN ... TYPE to a shorter one, which cuts values',
@@ -765,6 +790,21 @@ const shapes: readonly Mutant[] = [
     why: 'without its key no row can be found again',
   },
   {
+    does: 'the same where there is another key',
+    before:
+      'create table codes (id int primary key, code int not null unique); insert into codes values (1, 1), (2, 2);',
+    sql: '-- lockstep: allow drop-column on codes\nalter table codes drop column id; delete from codes where code = 1;',
+    guard: 'codes',
+    becomes: 'caught',
+    says: 'would lose up to 1 row of codes',
+  },
+  {
+    does: 'a TRUNCATE and other rows in a table without a key, which the file gives one',
+    sql: `truncate clicks; insert into clicks select i, '/new' from generate_series(1, 10) i; alter table clicks add primary key (lead);`,
+    becomes: 'caught',
+    says: 'would lose rows of clicks, which it truncates',
+  },
+  {
     does: 'a DELETE in a table without a key, which the file gives one',
     sql: 'delete from clicks where lead = 1; alter table clicks add primary key (lead);',
     becomes: 'caught',
@@ -772,7 +812,7 @@ const shapes: readonly Mutant[] = [
   },
   {
     does: 'a key that gets another type, with leave, and a DELETE without',
-    sql: '-- lockstep: allow retype on notes\nalter table notes alter column id type text using id::text; delete from notes where lead = 1;',
+    sql: '-- lockstep: allow retype on notes\nalter table notes alter column id type bigint; delete from notes where lead = 1;',
     becomes: 'caught',
     says: '-- lockstep: allow delete <= 1 on notes',
   },
@@ -855,8 +895,8 @@ const shapes: readonly Mutant[] = [
   {
     does: 'one of two columns of the key dropped, with leave, and other rows',
     before:
-      'create table pairs (a int, b int, primary key (a, b)); insert into pairs values (1, 1), (2, 1);',
-    sql: '-- lockstep: allow drop-column on pairs\nalter table pairs drop column a; delete from pairs; insert into pairs values (1), (1);',
+      'create table pairs (a int, b int, code int not null unique, primary key (a, b)); insert into pairs values (1, 1, 1), (2, 1, 2);',
+    sql: '-- lockstep: allow drop-column on pairs\nalter table pairs drop column a; delete from pairs; insert into pairs values (1, 3), (1, 4);',
     guard: 'pairs',
     becomes: 'caught',
     says: 'would lose up to 2 rows of pairs',
@@ -1225,6 +1265,11 @@ const allowances: readonly Mutant[] = [
     why: 'it was let go: from then on the new table of the name is guarded',
   },
   {
+    does: 'a DELETE in two partitions that the whole table is allowed',
+    sql: '-- lockstep: allow delete on visits\ndelete from visits where id in (1, 11);',
+    becomes: 'allowed',
+  },
+  {
     does: 'a DELETE that is allowed in one partition, and one in another',
     sql: '-- lockstep: allow delete on visits_2019\ndelete from visits where id in (1, 11);',
     becomes: 'caught',
@@ -1243,9 +1288,9 @@ const allowances: readonly Mutant[] = [
   },
   {
     does: 'a TRUNCATE that is allowed, other rows, and a DELETE of one that is not',
-    sql: '-- lockstep: allow truncate on notes\ntruncate notes; insert into notes select i, null from generate_series(1, 5) i; delete from notes where id = 4;',
+    sql: '-- lockstep: allow truncate on notes\ntruncate notes; insert into notes select i, null from generate_series(11, 15) i; delete from notes where id = 14;',
     becomes: 'caught',
-    says: 'would lose 1 row of notes',
+    says: 'would lose 5 rows of notes',
   },
   {
     does: 'a DELETE within its bound in a table without a key, and rows moved to another partition',
