@@ -89,7 +89,7 @@ const leavesCommands: Plugin = {
     made.onResolve(
       {
         filter:
-          /^\.\/(?:adopt|check|check-baseline|gate-database|migrate|plan|postgres\/address|status|report\/(?:check|plan|status)-text)\.ts$/,
+          /^\.\/(?:adopt|check|check-baseline|gate-database|help|kubernetes\/status-map|migrate|plan|postgres\/address|status|report\/(?:check-text|plan-markdown|plan-text|status-text))\.ts$/,
       },
       () => ({ path: join(root, 'bundle', 'absent.cjs') }),
     ),

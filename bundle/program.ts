@@ -1,7 +1,7 @@
 import type { runCli } from '../src/cli.ts'
 
 // Not by `import`, which would load the lazy parts of these modules too, fs/promises for one.
-const { createHash } = process.getBuiltinModule('node:crypto')
+const { hash } = process.getBuiltinModule('node:crypto')
 const { readFileSync } = process.getBuiltinModule('node:fs')
 const path = process.getBuiltinModule('node:path')
 const { Script } = process.getBuiltinModule('node:vm')
@@ -55,12 +55,12 @@ export class Program {
   /** What its cache is to hold: functions that have run until now are in it, others are not. */
   cache(): Buffer {
     const code = this.#script.createCachedData()
-    return Buffer.concat([this.#digest(code), code])
+    return Buffer.concat([this.#digests(code), code])
   }
 
   /**
    * V8 refuses the cache of another version or other flags by itself. But it knows a program by its
-   * length only, and a damaged cache ends the process: so a digest stands before it.
+   * length only, and a damaged cache ends the process: so digests of both stand before it.
    */
   #readCache(file: string): Buffer | undefined {
     let cache: Buffer
@@ -70,12 +70,13 @@ export class Program {
       return undefined
     }
     const code = cache.subarray(digestBytes)
-    return this.#digest(code).equals(cache.subarray(0, digestBytes)) ? code : undefined
+    return this.#digests(code).equals(cache.subarray(0, digestBytes)) ? code : undefined
   }
 
-  #digest(code: Buffer): Buffer {
-    return createHash('sha256').update(this.#bytes).update(code).digest()
+  /** One by one: a hash that is fed in parts is a stream, which takes longer to make than to feed. */
+  #digests(code: Buffer): Buffer {
+    return Buffer.concat([this.#bytes, code].map((bytes) => hash('sha256', bytes, 'buffer')))
   }
 }
 
-const digestBytes = 32
+const digestBytes = 64

@@ -92,6 +92,7 @@ async function rehearse(
     args,
     env: { LOCKSTEP_DIR: folder, LOCKSTEP_LOG_FORMAT: 'json', ...env },
     isTerminal: false,
+    hostname: 'rehearsal',
     stop: new AbortController().signal,
     print: () => undefined,
     onCrash: () => undefined,

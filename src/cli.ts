@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { hostname } from 'node:os'
 import { adopt } from './adopt.ts'
 import { readConfig, readLogConfig, type Env } from './config.ts'
 import { check, exitOf } from './check.ts'
@@ -33,6 +32,7 @@ export interface Shell {
   readonly args: readonly string[]
   readonly env: Env
   readonly isTerminal: boolean
+  readonly hostname: string
   /** Aborted by a signal, whose name is the reason. */
   readonly stop: AbortSignal
   readonly print: (text: string) => void
@@ -57,7 +57,9 @@ export async function runCli(shell: Shell): Promise<number> {
   const begunMs = performance.now()
   const run = {
     id: randomBytes(4).toString('hex'),
-    pod: shell.env['POD_NAME'] || hostname(),
+    get pod() {
+      return shell.env['POD_NAME'] || shell.hostname
+    },
     get isAttended() {
       return shell.isTerminal
     },

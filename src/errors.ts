@@ -266,7 +266,7 @@ export const failures = {
   ROLLOUT_WAIT_OVER: {
     exit: 75,
     means: 'the Deployments of LOCKSTEP_ROLLOUT were not rolled out within LOCKSTEP_ROLLOUT_WAIT',
-    todo: 'see to the pods that are named; the next run waits again',
+    todo: 'see to what is named; the next run waits again',
   },
   DEADLINE_OVER: {
     exit: 75,

@@ -96,10 +96,12 @@ export class StatusView implements GateView {
 
   /** @throws {Failure} STATUS_UNREADABLE */
   async #read(stop: AbortSignal): Promise<Published | Obstacle> {
-    const { name } = this.#store
     let text: string | undefined
     try {
-      text = await this.#store.read(AbortSignal.any([stop, AbortSignal.timeout(oneTryMs)]))
+      // A file answers at once.
+      const isFile = this.#folder !== undefined
+      const within = isFile ? stop : AbortSignal.any([stop, AbortSignal.timeout(oneTryMs)])
+      text = await this.#store.read(within)
     } catch (error) {
       stop.throwIfAborted()
       if (!(error instanceof StatusTrouble)) throw error
@@ -108,8 +110,9 @@ export class StatusView implements GateView {
         throw new Failure('STATUS_UNREADABLE', message, more.length > 0 ? more : undefined)
       return { reason: message, more }
     }
-    if (text === undefined)
-      return { reason: `there is no ${this.#store.name} yet`, more: [areTheyTheSame] }
+    // Its namespace is known when it was read.
+    const { name } = this.#store
+    if (text === undefined) return { reason: `there is no ${name} yet`, more: [areTheyTheSame] }
     const found = readPublished(text)
     if (typeof found === 'string')
       return { reason: `${name} is not believed: ${found}`, more: [nextRunMends] }

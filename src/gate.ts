@@ -1,6 +1,5 @@
 import { Failure } from './failure.ts'
 import type { Folder } from './files/folder.ts'
-import { knownEntries, matchRows } from './matching.ts'
 import { certainOf, needOf } from './needs.ts'
 import { count, seconds } from './phrases.ts'
 import type { LedgerRow } from './recorded.ts'
@@ -72,8 +71,8 @@ interface Need {
 }
 
 function needOfFolder(folder: Folder, rows: readonly LedgerRow[]): Need {
-  const { lacking, refusal } = needOf(folder, rows)
-  const ours = new Set(matchRows(knownEntries(folder, rows), rows).values())
+  const { lacking, matched, refusal } = needOf(folder, rows)
+  const ours = new Set(matched.values())
   const highest = folder.files.at(-1)?.version ?? 0n
   const isAhead = (row: LedgerRow): boolean => !ours.has(row) && versionOf(row) > highest
   return {

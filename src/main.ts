@@ -22,9 +22,12 @@ let printed: Promise<void> | undefined
 const exitCode = await runCli({
   args: process.argv.slice(2),
   env,
-  // Asked by few: the module is loaded for them.
+  // These two are asked by few: their modules are loaded for them.
   get isTerminal() {
     return process.getBuiltinModule('node:tty').isatty(1)
+  },
+  get hostname() {
+    return process.getBuiltinModule('node:os').hostname()
   },
   stop: stopping.signal,
   print: (text) => {

@@ -11,7 +11,7 @@ import { openFolder } from './open-folder.ts'
 import { Patience } from './patience.ts'
 import { pause } from './pause.ts'
 import { giveUp } from './postgres/apply.ts'
-import { applyInOrder, refuseWithoutLock } from './postgres/in-order.ts'
+import { applyInOrder, lacksLock } from './postgres/in-order.ts'
 import { applicationName, Connecting, type Connected } from './postgres/connect.ts'
 import type { Terms, Work } from './postgres/envelope.ts'
 import { findObjects } from './postgres/found.ts'
@@ -30,12 +30,13 @@ import {
   finish,
   loseTurn,
   recordFailure,
+  recordRefused,
   tellUntold,
   withProgress,
   type Done,
   type Trip,
 } from './trip.ts'
-import { refuseUnfit, worksOf, type PlannedWork } from './works.ts'
+import { unfit, worksOf, type PlannedWork } from './works.ts'
 
 /**
  * Brings a database to what a folder of SQL files says.
@@ -46,7 +47,8 @@ import { refuseUnfit, worksOf, type PlannedWork } from './works.ts'
  *  3. The lock, by polling. Whoever finds everything done meanwhile leaves without it. Where a
  *     pooler shares sessions, it is only waited for: a turn may be lost, and steps 3 and 4 repeat.
  *  4. Under the lock the ledger is read again and the plan is made that counts. What cannot be
- *     done is refused before anything has been written. The ledger itself is made if need be.
+ *     done is refused before anything is done; a ledger that is there keeps the reason, for gates.
+ *     The ledger itself is made if need be.
  *  5. Each file is one transaction together with its ledger row: both are there, or neither. A
  *     file that met a lock or a deadlock is tried again; any other failure ends the run, and what
  *     was applied before it stays applied and recorded.
@@ -72,9 +74,11 @@ export async function migrate(
   const losses = new Losses(config.connectWaitMs)
   await using first = new Connecting(config, run, tell, stop)
   const folder = await openFolder(config, tell)
+  const set = setChecksum(folder)
   const trip: Trip = {
     config,
     folder,
+    set,
     run,
     tell,
     stop,
@@ -90,8 +94,7 @@ export async function migrate(
     rollout:
       config.rollout &&
       new RolloutWatch(config.rollout, config.cluster, config.heartbeatMs, tell, stop),
-    publishing:
-      config.status && new Publishing(config.status, config, run, setChecksum(folder), tell, stop),
+    publishing: config.status && new Publishing(config.status, config, run, set, tell, stop),
   }
   for (let connecting = first; ; connecting = new Connecting(config, run, tell, stop)) {
     try {
@@ -111,7 +114,7 @@ export async function migrate(
 
 /** Steps 2 to 6, on one connection. */
 async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcome> {
-  const { config, folder, run, tell, stop, wait, publishing } = trip
+  const { config, folder, set, run, tell, stop, wait, publishing } = trip
   const doneIn = (ledger: Ledger | undefined): Done | undefined => {
     const decision = decide(folder, ledger ?? nothingRecorded, nothingFound, config)
     return decision.kind === 'up-to-date' ? { decision, rows: ledger?.rows ?? [] } : undefined
@@ -124,7 +127,6 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
   if (isEmpty(seen.ledger)) tellFound(await findObjects(session, config.schema), tell)
 
   const terms = await prepare(trip, session)
-  const set = setChecksum(folder)
   /** @throws {Failure} SAME_FILES_FAILED, if another has failed since we came */
   const lookAtPredecessor = async (): Promise<FailedRun | undefined> => {
     const failed = await failedRun(session, config.schema, set, config.phase)
@@ -180,11 +182,12 @@ async function attempt(trip: Trip, { session, seen }: Connected): Promise<Outcom
     }
     await publishing?.knows(session, ledger?.rows ?? [])
     const decision = await judge(session, config.schema, folder, ledger, found, config)
-    if (decision.kind === 'refused') throw decision.failure
     if (decision.kind === 'up-to-date') return { decision, rows: ledger?.rows ?? [] }
+    if (decision.kind === 'refused')
+      throw await recordRefused(trip, decision.failure, session, ledger)
     const works = worksOf(decision, serverMajor(session))
-    refuseUnfit(works)
-    refuseWithoutLock(works, terms)
+    const refusal = unfit(works) ?? lacksLock(works, terms)
+    if (refusal !== undefined) throw await recordRefused(trip, refusal, session, ledger)
     tellPlan(decision, works, tell)
 
     await ensureLedger(session, config.schema, terms.lockKey, ledger)

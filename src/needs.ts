@@ -9,6 +9,8 @@ import type { Refused } from './refusals.ts'
 export interface Need {
   /** Not applied yet, or not certain to survive a crash. */
   readonly lacking: readonly Entry[]
+  /** What is there for it. */
+  readonly matched: ReadonlyMap<Entry, LedgerRow>
   /** Why waiting does not help. */
   readonly refusal: Refused | undefined
 }
@@ -29,6 +31,7 @@ export function needOf(folder: Folder, rows: readonly LedgerRow[]): Need {
   const { matched } = matchLeniently(known, certain, later)
   return {
     lacking: known.filter((entry) => !matched.has(entry) && !later.has(entry)),
+    matched,
     refusal: edited(folder.files, matched) ?? tooOld(folder, certain, matched),
   }
 }

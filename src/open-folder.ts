@@ -4,10 +4,10 @@ import { readFolder, type Folder } from './files/folder.ts'
 
 /** Reads the folder, and tells what it holds. @throws {Failure} as `readFolder` */
 export async function openFolder(
-  { dir, maxFileBytes }: Pick<Config, 'dir' | 'maxFileBytes'>,
+  { dir, maxFileBytes, addresses }: Pick<Config, 'dir' | 'maxFileBytes' | 'addresses'>,
   tell: Tell,
 ): Promise<Folder> {
-  const folder = await readFolder(dir, maxFileBytes)
+  const folder = await readFolder(dir, maxFileBytes, addresses.length === 0)
   for (const text of folder.warnings) tell({ checkpoint: 'warning', text })
   tell({
     checkpoint: 'files',

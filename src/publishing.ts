@@ -91,7 +91,7 @@ export class Publishing {
     this.#trouble = undefined
     const found = text === undefined ? 'there is none' : readPublished(text)
     if (typeof found === 'string') return false
-    if (found.database !== this.#database) this.#warnOfAnother(found.database)
+    this.#warnOfAnother(found)
     return saysTheSame(found, this.#document(this.#rows, succeeded))
   }
 
@@ -173,8 +173,7 @@ export class Publishing {
       this.#writtenMs = performance.now()
       const document = this.#document(this.#rows, { state: 'running' })
       const within = AbortSignal.any([this.#stop, this.#within(oneTryMs)])
-      this.#writing = this.#store
-        .write(document, within)
+      this.#writing = this.#write(document, within)
         .catch((error: unknown) => this.#warn(troubleOf(error)))
         .finally(() => (this.#writing = undefined))
     }, afterMs).unref()
@@ -186,13 +185,25 @@ export class Publishing {
     await this.#writing
     const document = this.#document(this.#rows, { ...news, finished: new Date().toISOString() })
     try {
-      await this.#insist((stop) => this.#store.write(document, stop), forMs)
+      await this.#insist((stop) => this.#write(document, stop), forMs)
       this.#trouble = undefined
       const { state, version } = document
       this.#tell({ checkpoint: 'published', target: this.#store.name, state, version })
     } catch (error) {
       this.#warn(troubleOf(error))
     }
+  }
+
+  /** What a run has not looked at before is looked at before it is overwritten: whose is it? */
+  async #write(document: Published, stop: AbortSignal): Promise<void> {
+    if (this.#readMs === Number.NEGATIVE_INFINITY) {
+      this.#readMs = performance.now()
+      // Where it cannot be read, writing will say why.
+      const text = await this.#store.read(stop).catch(() => undefined)
+      const found = text === undefined ? undefined : readPublished(text)
+      if (typeof found === 'object') this.#warnOfAnother(found)
+    }
+    await this.#store.write(document, stop)
   }
 
   /** Nobody else has written since this run did. */
@@ -227,10 +238,10 @@ export class Publishing {
     return publishedOf({ ...this.#facts, database: this.#database, ...news }, rows)
   }
 
-  #warnOfAnother(other: string): void {
-    if (this.#isWarned) return
+  #warnOfAnother({ database }: Published): void {
+    if (this.#isWarned || database === this.#database) return
     this.#isWarned = true
-    const text = `${this.#store.name} tells of another database, ${other}; this one is ${this.#database}`
+    const text = `${this.#store.name} tells of another database, ${database}; this one is ${this.#database}`
     this.#tell({ checkpoint: 'warning', text })
   }
 

@@ -77,7 +77,10 @@ export class RolloutWatch {
         return
       } catch (error) {
         if (!(error instanceof StatusTrouble)) throw error
-        if (performance.now() >= untilMs) throw new Failure('ROLLOUT_WAIT_OVER', error.message)
+        if (performance.now() >= untilMs) {
+          const text = `the rollout cannot be looked at any more: ${error.message}`
+          throw new Failure('ROLLOUT_WAIT_OVER', text)
+        }
         await pause(lookAgainMs, this.#stop)
       }
     }

@@ -7,9 +7,9 @@ import type { Guarded } from './guarded.ts'
 import type { Losses } from './losses.ts'
 import type { Patience } from './patience.ts'
 import type { Publishing } from './publishing.ts'
-import { look, type LedgerEntry } from './postgres/ledger.ts'
+import { look, type Ledger, type LedgerEntry } from './postgres/ledger.ts'
 import type { Wait } from './postgres/lock.ts'
-import { recordEnd, success, type Run, type RunEnd } from './postgres/runs.ts'
+import { recordEnd, recordRefusal, success, type Run, type RunEnd } from './postgres/runs.ts'
 import type { Session } from './postgres/session.ts'
 import { leftBehind } from './postgres/steps.ts'
 import type { RolloutWatch } from './rollout-watch.ts'
@@ -18,6 +18,8 @@ import type { RolloutWatch } from './rollout-watch.ts'
 export interface Trip {
   readonly config: Config
   readonly folder: Folder
+  /** Checksum of the folder. */
+  readonly set: string
   readonly run: Run
   readonly tell: Tell
   readonly stop: AbortSignal
@@ -98,6 +100,19 @@ export function loseTurn(trip: Trip): void {
   trip.begun = undefined
   trip.hasTurn = false
   trip.publishing?.rests()
+}
+
+/** Leaves why a plan was refused where there is a ledger, and returns it: that is what must be told. */
+export async function recordRefused(
+  { config, set, run }: Trip,
+  failure: Failure,
+  session: Session,
+  ledger: Ledger | undefined,
+): Promise<Failure> {
+  const { schema, phase } = config
+  if (ledger !== undefined)
+    await recordRefusal(session, schema, run, set, phase, failure).catch(() => undefined)
+  return failure
 }
 
 /** Leaves the end of a failed run in the ledger, as far as that can be; returns what is to be told. */

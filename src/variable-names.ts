@@ -21,7 +21,8 @@ export function judgeNames(
   }
   const urls = ['DATABASE_URL', 'DATABASE_URL_FILE']
   if (!names.some((name) => urls.includes(name))) {
-    const near = names.find((name) => nearest(name, urls) !== undefined)
+    const others = names.filter((name) => !name.startsWith('LOCKSTEP_'))
+    const near = others.find((name) => nearest(name, urls) !== undefined)
     if (near !== undefined) problems.push(`${near} is set; is ${nearest(near, urls)} meant?`)
   }
   return { problems, warnings }

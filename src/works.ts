@@ -51,13 +51,7 @@ export function worksOf(plan: Plan, major = Infinity): PlannedWork[] {
   return works
 }
 
-/** @throws {Failure} STATEMENT_REFUSED, with all places of all files */
-export function refuseUnfit(works: readonly PlannedWork[]): void {
-  const failure = unfit(works)
-  if (failure !== undefined) throw failure
-}
-
-/** Why files cannot be run as they are. */
+/** Why files cannot be run as they are: STATEMENT_REFUSED, with all places of all files. */
 export function unfit(works: readonly PlannedWork[]): Failure | undefined {
   const problems = works.flatMap((work) => work.problems)
   return problems.length === 0 ? undefined : failureOfAll('STATEMENT_REFUSED', problems)

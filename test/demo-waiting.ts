@@ -2,7 +2,7 @@ import { cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { folderOf } from './support/folder.ts'
-import { runProgram, startProgram, type Running } from './support/program.ts'
+import { runProgram, startProgram, type Asked, type Running } from './support/program.ts'
 import { installedMajors, startServer } from './support/server.ts'
 
 /**
@@ -15,14 +15,14 @@ if (major === undefined)
 
 await using server = await startServer(major)
 using folder = folderOf({})
-cpSync('sql', folder.path, { recursive: true })
+cpSync('sql', join(folder.path, 'sql'), { recursive: true })
 
-const earlier = await runProgram({ env: environmentOf('earlier'), form: 'bundle' })
+const earlier = await runProgram(asked('earlier'))
 if (earlier.exit !== 0) throw new Error(`the worked example does not run:\n${earlier.output}`)
 say('earlier', earlier.output.trimEnd().split('\n').at(-1) ?? '')
 
 writeFileSync(
-  join(folder.path, '0018_lead_campaign.sql'),
+  join(folder.path, 'sql', '0018_lead_campaign.sql'),
   'alter table leads add column campaign text;\n',
 )
 const backend = postgres(server.url, {
@@ -48,17 +48,17 @@ try {
   await backend.end({ timeout: 1 })
 }
 
-function environmentOf(who: string): Record<string, string> {
-  return {
+function asked(who: string): Asked {
+  const env = {
     DATABASE_URL: server.url,
-    LOCKSTEP_DIR: folder.path,
     LOCKSTEP_LOCK_TIMEOUT: '1s',
     POD_NAME: `crm-migrate-${who}`,
   }
+  return { env, cwd: folder.path, form: 'bundle', withinMs: 60_000 }
 }
 
 function lockstep(who: string): Running {
-  const running = startProgram({ env: environmentOf(who), form: 'bundle', withinMs: 60_000 })
+  const running = startProgram(asked(who))
   running.child.stdout?.on('data', (chunk: string) => {
     for (const line of chunk.trimEnd().split('\n')) say(who, line)
   })

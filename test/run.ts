@@ -26,6 +26,7 @@ const onTheNewest = [
   'pooler',
   'publish',
   'publish-map',
+  'rollout',
   'tls',
   'traces',
   'cancel',

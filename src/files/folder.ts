@@ -24,11 +24,12 @@ export interface Folder {
  * whatever else goes on: the connection is being made meanwhile.
  *
  * @param maxBytes - size above which a file is refused
+ * @param isAlone - nothing else goes on, so no turns are taken
  * @throws {Failure} FOLDER_*, FILE_*, DIRECTIVE_*, BASELINE_INVALID; all files of one kind of
  *   mistake in one report, and with directives also what is refused of statements
  */
-export async function readFolder(dir: string, maxBytes: number): Promise<Folder> {
-  const { problems, ...folder } = await lookIntoFolder(dir, maxBytes)
+export async function readFolder(dir: string, maxBytes: number, isAlone = false): Promise<Folder> {
+  const { problems, ...folder } = await lookIntoFolder(dir, maxBytes, isAlone)
   if (problems.length > 0) throw directivesFailure(folder.files, problems)
   return folder
 }
@@ -43,14 +44,18 @@ interface Looked extends Folder {
  *
  * @throws {Failure} FOLDER_*, FILE_*, BASELINE_INVALID, and DIRECTIVE_UNKNOWN for the baseline
  */
-export async function lookIntoFolder(dir: string, maxBytes: number): Promise<Looked> {
+export async function lookIntoFolder(
+  dir: string,
+  maxBytes: number,
+  isAlone = false,
+): Promise<Looked> {
   await nextTurn()
   const base = steadyPath(dir)
   const entries = listSqlFiles(base, dir)
   const names = parseNames(entries.map(({ name }) => name).filter((name) => name !== baselineName))
   refuseTwins(names)
   const warnings: string[] = []
-  const texts = await readTexts(base, entries, maxBytes, warnings)
+  const texts = await readTexts(base, entries, maxBytes, warnings, isAlone)
   const files = names.map((name) => new SqlFile(name, textOf(texts, name.file)))
   const found = texts.get(baselineName)
   const baseline = found && readBaseline(found, names)
@@ -132,11 +137,12 @@ async function readTexts(
   entries: readonly Dirent[],
   maxBytes: number,
   warnings: string[],
+  isAlone: boolean,
 ): Promise<Map<string, ReadText>> {
   const texts = new Map<string, ReadText>()
   const problems: string[] = []
   for (const [index, entry] of entries.entries()) {
-    if (index % filesAtATime === 0) await nextTurn()
+    if (!isAlone && index % filesAtATime === 0) await nextTurn()
     const found = await readText(`${base}/${entry.name}`, entry, maxBytes)
     if (typeof found === 'string') {
       problems.push(found)

@@ -8,7 +8,7 @@ import { closing, closingFunction, keeping, watching } from './guard.ts'
 import { ledgerStates } from './ledger-states.ts'
 import type { Pooler } from './pooler.ts'
 import { identifier, inDollars, literal, optional } from './quote.ts'
-import { sessionSettings, startSettings } from './settings.ts'
+import { sendFigures, sessionSettings, startSettings } from './settings.ts'
 import type { Exact } from './verdict.ts'
 
 /** A transaction to run: a text, and the ledger rows that it earns. */
@@ -124,8 +124,7 @@ export function envelope(
     ` FROM ${ledger}.ledger WHERE id BETWEEN ${first} AND ${last} AND finished IS NOT NULL;`,
     ...stepStays(work, terms),
     guards && !isRehearsal ? closeStays(terms) : '',
-    // Else the figures of this file would be among those of the next.
-    major >= 15 ? 'SELECT pg_catalog.pg_stat_force_next_flush();' : '',
+    sendFigures(major),
     isRehearsal
       ? rehearsal.end
       : `${care.leave}${isRelaxed ? 'SET LOCAL synchronous_commit=off;' : ''}COMMIT`,

@@ -34,17 +34,16 @@ export async function* applyInOrder(
   }
 }
 
-/**
- * A pooler that shares sessions gives a lock to nobody, and such files need one.
- *
- * @throws {Failure} POOLER_BETWEEN, before anything has run
- */
-export function refuseWithoutLock(works: readonly Work[], { pooler }: Pick<Terms, 'pooler'>): void {
+/** A pooler that shares sessions gives a lock to nobody, and such files need one: POOLER_BETWEEN. */
+export function lacksLock(
+  works: readonly Work[],
+  { pooler }: Pick<Terms, 'pooler'>,
+): Failure | undefined {
   const files = works.filter(({ how }) => how === 'statements').map(({ file }) => file)
-  if (pooler !== 'allow' || files.length === 0) return
+  if (pooler !== 'allow' || files.length === 0) return undefined
   const [what, are] =
     files.length === 1 ? ['a no-transaction file', 'is'] : ['no-transaction files', 'are']
-  throw new Failure(
+  return new Failure(
     'POOLER_BETWEEN',
     `${files.join(', ')} ${are} ${what}, which LOCKSTEP_POOLER=allow cannot apply: it holds no lock`,
     [

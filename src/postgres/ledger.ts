@@ -6,6 +6,7 @@ import { ledgerStates } from './ledger-states.ts'
 import { identifier, literal } from './quote.ts'
 import { ServerError } from './server-error.ts'
 import type { Session } from './session.ts'
+import { sendFigures, serverMajor } from './settings.ts'
 
 /** What one query without the lock tells: whose session it is, and the ledger if there is one. */
 export interface Look {
@@ -165,7 +166,14 @@ export async function ensureLedger(
   const createSchema = space.exists ? [] : [`create schema ${identifier(schema)}`]
   try {
     await on.execute(
-      [begin, fence(lockKey), ...createSchema, ...ledgerStatements(schema), end].join(';\n'),
+      [
+        begin,
+        fence(lockKey),
+        ...createSchema,
+        ...ledgerStatements(schema),
+        // Event triggers may have written to tables that are guarded.
+        sendFigures(serverMajor(on)) + end,
+      ].join(';\n'),
     )
   } catch (error) {
     if (!(error instanceof ServerError)) throw error

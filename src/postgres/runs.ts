@@ -1,3 +1,4 @@
+import type { Failure } from '../failure.ts'
 import type { Phase } from '../phases.ts'
 import type { Step } from '../recorded.ts'
 import { flushing } from './ledger.ts'
@@ -22,7 +23,7 @@ export interface RunRow {
 }
 
 /** States of a run that ended badly and could say so. */
-export const failedStates: readonly string[] = ['failed', 'interrupted']
+export const failedStates: readonly string[] = ['failed', 'refused', 'interrupted']
 
 const rowAsJson = `pg_catalog.json_build_object('id', id, 'state', state, 'pod', pod, 'image', image,
       'fileBegun', file_begun, 'exitCode', exit_code, 'reason', reason, 'started', started, 'finished', finished,
@@ -97,6 +98,34 @@ export async function recordStart(
   )
 }
 
+/**
+ * A run whose plan is refused has nothing to do either, but whoever waits for it is to know why. Nobody
+ * rests after it as after a file that failed: it has touched nothing, and often a setting mends it.
+ */
+export async function recordRefusal(
+  on: Session,
+  schema: string,
+  run: Run,
+  setChecksum: string,
+  phase: Phase | undefined,
+  { code, exit }: Failure,
+): Promise<void> {
+  const values = [
+    literal(run.id),
+    literal(setChecksum),
+    optional(phase),
+    literal('refused'),
+    literal(run.pod),
+    literal(code),
+    String(exit),
+    'pg_catalog.clock_timestamp()',
+  ]
+  await on.query(
+    `insert into ${identifier(schema)}.run (id, set_checksum, phase, state, pod, reason, exit_code, finished)
+    values (${values.join(', ')}) on conflict (id) do nothing`,
+  )
+}
+
 export interface RunEnd {
   readonly state: 'succeeded' | 'failed' | 'interrupted'
   readonly exitCode: number
@@ -155,7 +184,7 @@ export async function failedRun(
       (extract(epoch from pg_catalog.clock_timestamp() - finished) * 1000)::pg_catalog.float8 as "agoMs"
     from ${identifier(schema)}.run
     where set_checksum = ${literal(setChecksum)} and phase is not distinct from ${optional(phase)}
-      and exit_code in (0, 1)
+      and exit_code in (0, 1) and state <> 'refused'
     order by finished desc limit 1`)
   return row?.exit === 1 ? { ...row, file: row.file ?? undefined, askedMs } : undefined
 }

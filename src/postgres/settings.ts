@@ -47,6 +47,14 @@ export function serverMajor(on: Session): number {
   return Number.parseInt(serverVersion(on), 10)
 }
 
+/**
+ * Lets the server send the figures of a transaction at its end, from PostgreSQL 15 on: else they would be
+ * among those of the next.
+ */
+export function sendFigures(major: number): string {
+  return major >= 15 ? 'SELECT pg_catalog.pg_stat_force_next_flush();' : ''
+}
+
 /** `18.4`, without what a distribution adds. */
 export function serverVersion(on: Session): string {
   return (on.frames.parameters.get('server_version') ?? '0').split(' ')[0] ?? '0'

@@ -175,7 +175,7 @@ function runLines(run: RunStatus): Line[] {
       ]
     default:
       return [
-        `${who} ${state}, ${at}: ${reasonText(run)}`,
+        `${who} ${state === 'failed' ? '' : 'was '}${state}, ${at}: ${reasonText(run)}`,
         ...(run.means === undefined ? [] : [`${run.code} means: ${run.means}`]),
         `applied in this run and kept: ${kept}`,
         ...(logs === undefined ? [] : ['its log says more:', { type: logs }]),

@@ -284,26 +284,11 @@ for (const by of findHelms()) {
       ])
     })
 
-    test('the lines for commands: a Job with other arguments, and the same Job again', async () => {
+    test('from hooks to mode job, which runs again when it is told to', async () => {
       await using space = await freshSpace()
       using helm = await helmIn(space, by)
       const chart = helm.charts.lockstep
-      const values = alone(images.example)
-      await space.db.sql('create table users (id int)')
-      const failed = await helm.run('install', 'crm', chart, ...values)
-      assert.match(failed.stderr, /DATABASE_NOT_EMPTY/)
-      const once = [
-        '--set',
-        `job.args={adopt,--upto,${example.version},--yes}`,
-        '-s',
-        'templates/once.yaml',
-      ]
-      const { stdout } = await helm.must('template', 'crm', chart, ...values, ...once)
-      await kubectl(['create', '-n', space.name, '-f', '-'], stdout)
-      await space.wait('job/crm-lockstep-once', 'condition=Complete')
-      await helm.must('upgrade', 'crm', chart, ...values)
-      assert.equal(await statusOf(space), `succeeded ${example.version}`)
-
+      await helm.must('install', 'crm', chart, ...alone(images.example))
       // What hooks have left belongs to no release.
       const wait = ['--wait', '--wait-for-jobs']
       const job = alone(images.example, 'mode=job')
@@ -315,23 +300,24 @@ for (const by of findHelms()) {
       assert.match(await wholeLog(space), /done nothing to do/)
     })
 
-    test('from the chart of an older version to this one', async () => {
-      await using space = await freshSpace()
-      using helm = await helmIn(space, by)
-      const { lockstep } = helm.charts
-      const chart = join(lockstep, 'Chart.yaml')
-      writeFileSync(
-        chart,
-        kept('helm/lockstep/Chart.yaml').replace('version: 0.1.0', 'version: 0.0.9'),
-      )
-      await helm.must('install', 'crm', lockstep, ...alone(images.example))
-      writeFileSync(chart, kept('helm/lockstep/Chart.yaml'))
-      await helm.must('upgrade', 'crm', lockstep, ...alone(images.example))
-      const label = 'jsonpath={.metadata.labels.helm\\.sh/chart}'
-      assert.equal(
-        await space.kubectl('get', 'job/crm-lockstep-migrate', '-o', label),
-        'lockstep-0.1.0',
-      )
-    })
+    for (const mode of ['hook', 'job']) {
+      test(`from the chart of an older version to this one, mode ${mode}`, async () => {
+        await using space = await freshSpace()
+        using helm = await helmIn(space, by)
+        const { lockstep } = helm.charts
+        const chart = join(lockstep, 'Chart.yaml')
+        const older = kept('helm/lockstep/Chart.yaml').replace('version: 0.1.0', 'version: 0.0.9')
+        writeFileSync(chart, older)
+        const values = ['--wait', '--wait-for-jobs', ...alone(images.example, `mode=${mode}`)]
+        await helm.must('install', 'crm', lockstep, ...values)
+        writeFileSync(chart, kept('helm/lockstep/Chart.yaml'))
+        await helm.must('upgrade', 'crm', lockstep, ...values)
+        const label = String.raw`jsonpath={.items[*].metadata.labels.helm\.sh/chart}`
+        const jobs = await space.kubectl('get', 'jobs', '-o', label)
+        assert.equal(jobs, 'lockstep-0.1.0')
+        // Of mode job it is the same one: what it says has not changed.
+        assert.equal((await space.pods(jobPods)).length, 1)
+      })
+    }
   })
 }

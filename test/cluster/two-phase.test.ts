@@ -12,7 +12,7 @@ import {
   wholeLog,
   type HelmHere,
 } from '../support/release.ts'
-import { endOf, freshSpace, type Space } from '../support/space.ts'
+import { endOf, freshSpace, urlInPod, type Space } from '../support/space.ts'
 
 const first = { '0001_users.sql': 'create table users (id int, old int);' }
 const second = {
@@ -62,6 +62,23 @@ for (const by of findHelms()) {
       assert.equal(await statusOf(space), 'succeeded 0002')
       const pods = await space.pods('app.kubernetes.io/component=backend')
       assert.ok(pods.every(({ metadata }) => metadata.name !== before?.metadata.name))
+    })
+
+    test('an address in the values: its Secret is there for both Jobs, and gone behind them', async () => {
+      await using space = await freshSpace()
+      using helm = await helmIn(space, by)
+      await space.apply(configMap('one', first), configMap('two', second))
+      await space.kubectl('delete', 'secret/database')
+      const url = [
+        'lockstep.database.existingSecret=',
+        `lockstep.database.url=${urlInPod(space.db.url)}`,
+      ]
+      const { crm } = helm.charts
+      await helm.must('install', 'crm', crm, '--wait', ...ofTwoPhases('one', ...url))
+      await helm.must('upgrade', 'crm', crm, '--wait', ...ofTwoPhases('two', ...url))
+      assert.deepEqual(await appliedIn(space), Object.keys(second))
+      const secrets = await space.kubectl('get', 'secrets', '-o', 'name')
+      assert.doesNotMatch(secrets, /crm-lockstep/)
     })
 
     test('a rollout that does not end: 75, and the pod that is still old by name', async () => {

@@ -7,7 +7,8 @@ import { folderOf } from '../support/folder.ts'
 import { markingFiles, marksIn, namesIn } from '../support/marks.ts'
 import { assertFailed, assertSucceeded } from '../support/output.ts'
 import { runProgram, startProgram } from '../support/program.ts'
-import { freePort, startServer, superuserPassword } from '../support/server.ts'
+import { superuserPassword } from '../support/secrets.ts'
+import { freePort, startServer } from '../support/server.ts'
 
 const files = {
   '0001_a.sql': 'create table journal (file int); insert into journal values (1);',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { failures } from '../../src/errors.ts'
 import { startApiServer } from '../support/api-server.ts'
 import { freshDatabase, urlOf, withClient, type Database } from '../support/database.ts'
 import { folderOf, type TestFolder } from '../support/folder.ts'
@@ -79,6 +80,53 @@ test('it says which run it follows, and ends with the reason of that run', async
   assertFailed(await gate(db, dir, shut), 75, 'GATE_WAIT_OVER', 'ended with SQL_FAILED')
   await db.sql(`update lockstep.run set finished = finished - interval '61 s'`)
   assertFailed(await gate(db, dir), 1, 'SAME_FILES_FAILED')
+})
+
+test('it names the reason of a plan that was refused, and the mended run need not rest', async () => {
+  await using db = await freshDatabase()
+  assertSucceeded(await migrateFiles(db, two))
+  const late = { ...two, '0000_late.sql': 'select 1' }
+  using dir = folderOf(late)
+  const waiting = startGate(db, dir)
+  await waiting.says('this image needs 0000_late.sql; no run has begun')
+  const env = { POD_NAME: 'crm-migrate-x7k2p' }
+  assertFailed(await migrateFiles(db, late, env), 1, 'FILE_OUT_OF_ORDER')
+  const ran = await waiting.ran
+  assertFailed(ran, 1, 'SAME_FILES_FAILED', 'failed with FILE_OUT_OF_ORDER', 'crm-migrate-x7k2p')
+  assert.deepEqual(await db.sql('select state, exit_code from lockstep.run order by started'), [
+    { state: 'succeeded', exit_code: 0 },
+    { state: 'refused', exit_code: 1 },
+  ])
+  const mended = await migrateFiles(db, late, { LOCKSTEP_OUT_OF_ORDER: 'allow' })
+  assertSucceeded(mended)
+  assert.doesNotMatch(mended.stdout, /^waiting/m)
+  assertSucceeded(await gate(db, dir), /^done +ready: all 3 files/m)
+})
+
+for (const [what, file, env, code] of [
+  ['a statement that cannot run', 'vacuum', {}, 'STATEMENT_REFUSED'],
+  [
+    'a file that needs a lock behind a pooler',
+    '-- lockstep: no-transaction\nvacuum',
+    { LOCKSTEP_POOLER: 'allow' },
+    'POOLER_BETWEEN',
+  ],
+] as const) {
+  test(`the ledger keeps why a plan was refused: ${what}`, async () => {
+    await using db = await freshDatabase()
+    assertSucceeded(await migrateFiles(db, two))
+    const { exit } = failures[code]
+    assertFailed(await migrateFiles(db, { ...two, '0003_c.sql': file }, env), exit, code)
+    const last = 'select state, reason, exit_code from lockstep.run order by started desc limit 1'
+    assert.deepEqual(await db.sql(last), [{ state: 'refused', reason: code, exit_code: exit }])
+  })
+}
+
+test('where there is no ledger none is made for a refusal', async () => {
+  await using db = await freshDatabase()
+  await db.sql('create table a ()')
+  assertFailed(await migrateFiles(db, two), 1, 'DATABASE_NOT_EMPTY')
+  assert.deepEqual(await db.sql(`select from pg_namespace where nspname = 'lockstep'`), [])
 })
 
 test('an edited file, and a schema that breaks this image, are refused at once', async () => {

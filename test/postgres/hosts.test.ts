@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { chmodSync } from 'node:fs'
 import { test } from 'node:test'
-import { canary, freshDatabase } from '../support/database.ts'
+import { freshDatabase } from '../support/database.ts'
 import { folderOf } from '../support/folder.ts'
 import { listen } from '../support/network.ts'
 import { assertFailed, assertSucceeded } from '../support/output.ts'
 import { runProgram, type Ran } from '../support/program.ts'
-import { freePort, startServer, superuserPassword } from '../support/server.ts'
+import { canary, superuserPassword } from '../support/secrets.ts'
+import { freePort, startServer } from '../support/server.ts'
 
 const major = Number(process.env['TEST_POSTGRES_MAJOR'] ?? 18)
 const secret = encodeURIComponent(canary)

@@ -151,7 +151,7 @@ test('where a role may not see what sessions do, one connection looks once, and 
   using folder = folderOf({ '0001_a.sql': 'select pg_sleep(2);' })
   const env = { DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path, LOCKSTEP_HEARTBEAT: '100ms' }
   const running = startProgram({ env, form: 'bundle' })
-  await running.says('running    0001_a.sql for 1.5 s')
+  await running.says('running    0001_a.sql', 6)
   const [beside] = await db.superuser<{ count: number }>(`
     select count(*)::int from pg_stat_activity where datname = '${db.name}' and application_name ~ '/watch$'`)
   assert.ok((beside?.count ?? 0) <= 1, `${beside?.count} sessions look`)

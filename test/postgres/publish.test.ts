@@ -11,6 +11,7 @@ import { folderOf, type TestFolder } from '../support/folder.ts'
 import { migrateFiles } from '../support/migration.ts'
 import { assertFailed, assertSucceeded } from '../support/output.ts'
 import { runProgram, startProgram, type ProgramForm, type Ran } from '../support/program.ts'
+import { statusText } from '../support/status.ts'
 import { until } from '../support/until.ts'
 
 const two = {
@@ -116,6 +117,31 @@ for (const [what, spoil, says] of [
 
 function edit(path: string, change: Readonly<Record<string, unknown>>): void {
   writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), ...change }))
+}
+
+// A case: a run that writes without having looked before, its command, and a file of its own.
+for (const [what, args, last, state] of [
+  ['that applies files', [], 'select 1', 'succeeded'],
+  ['that fails', [], 'select * from leeds', 'failed'],
+  ['that adopts', ['adopt', '--upto', '3', '--yes'], 'select 1', 'succeeded'],
+] as const) {
+  test(`a run ${what} says once whose document it overwrites`, async () => {
+    await using db = await freshDatabase()
+    using dir = folderOf({ ...two, '0003_last.sql': last })
+    using status = statusFile()
+    writeFileSync(status.path, await statusText(dir.path))
+    const env = {
+      DATABASE_URL: db.url,
+      LOCKSTEP_DIR: dir.path,
+      LOCKSTEP_STATUS: `file:${status.path}`,
+    }
+    const { stdout } = await runProgram({ args, env })
+    const says =
+      /^warning .* tells of another database, 0123456789abcdef; this one is [0-9a-f]{16}$/gm
+    assert.equal(stdout.match(says)?.length, 1, stdout)
+    assert.equal(status.read().state, state)
+    assert.notEqual(status.read().database, '0123456789abcdef')
+  })
 }
 
 test('two databases have two ids, and the same database always the same', async () => {

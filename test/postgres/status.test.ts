@@ -6,10 +6,10 @@ import { lockKey } from '../../src/postgres/lock.ts'
 import { statusText } from '../../src/report/status-text.ts'
 import type { StatusDocument } from '../../src/status-document.ts'
 import { status } from '../../src/status.ts'
-import { canary, freshDatabase, urlOf, type Database } from '../support/database.ts'
+import { freshDatabase, urlOf, type Database } from '../support/database.ts'
 import { folderOf } from '../support/folder.ts'
 import { runProgram, startProgram } from '../support/program.ts'
-import { superuserPassword } from '../support/server.ts'
+import { canary, superuserPassword } from '../support/secrets.ts'
 
 const key = lockKey('lockstep')
 const rowValue = 'value-of-a-row'

@@ -13,7 +13,8 @@ import { folderOf } from '../support/folder.ts'
 import { listen } from '../support/network.ts'
 import { assertFailed, assertSucceeded } from '../support/output.ts'
 import { runProgram, type Ran } from '../support/program.ts'
-import { startServer, superuserPassword } from '../support/server.ts'
+import { superuserPassword } from '../support/secrets.ts'
+import { startServer } from '../support/server.ts'
 
 const major = Number(process.env['TEST_POSTGRES_MAJOR'] ?? 18)
 const server = await startServer(major, ['fsync=off', "ssl_ca_file='ca.crt'"])

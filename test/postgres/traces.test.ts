@@ -95,10 +95,8 @@ test('a release builds on one whose after phase never came', async () => {
   await again(db, second, before)
   await applies(db, second, after, '0003_drop.sql')
   await again(db, second, after)
-  assert.deepEqual(await db.sql('select distinct phase from lockstep.run order by 1'), [
-    { phase: 'after-rollout' },
-    { phase: 'before-rollout' },
-  ])
+  const phases = `select distinct phase from lockstep.run where state <> 'refused' order by 1`
+  assert.deepEqual(await db.sql(phases), [{ phase: 'after-rollout' }, { phase: 'before-rollout' }])
 })
 
 test('after the rollout what can be applied is, and what waits behind a file that cannot is refused each time', async () => {

@@ -19,8 +19,9 @@ export type Mischief =
   | { readonly status: number; readonly message?: string; readonly retryAfter?: string }
   | 'cut'
   | 'silent'
+  | 'no JSON'
 
-/** As much of an API server as keeps ConfigMaps, for what a real one cannot be made to do. */
+/** As much of an API server as keeps ConfigMaps and shows objects, for what a real one cannot be made to do. */
 export interface ApiServer extends AsyncDisposable {
   /** A file for `KUBECONFIG`; its context is of the namespace `shop`. */
   readonly kubeconfig: string
@@ -31,6 +32,8 @@ export interface ApiServer extends AsyncDisposable {
   readonly asked: readonly Asked[]
   /** By `NAMESPACE/NAME`. */
   readonly maps: Map<string, Readonly<Record<string, string>>>
+  /** Whatever else can be read, by its path without the query. */
+  readonly objects: Map<string, object>
   /** Asked at each question, in whose place it may do something else. */
   mischief: (asked: Asked) => Mischief | undefined
 }
@@ -41,6 +44,7 @@ export async function startApiServer(): Promise<ApiServer> {
   const folder = mkdtempSync(join(tmpdir(), 'lockstep-cluster-'))
   const asked: Asked[] = []
   const maps: ApiServer['maps'] = new Map()
+  const objects: ApiServer['objects'] = new Map()
   const server = createServer(certificate, (request, response) => {
     void bodyOf(request).then((body) => {
       const { method = '', url = '', headers } = request
@@ -55,8 +59,9 @@ export async function startApiServer(): Promise<ApiServer> {
       const instead = api.mischief(question)
       if (instead === 'silent') return
       if (instead === 'cut') response.socket?.destroy()
+      else if (instead === 'no JSON') response.end('<html>')
       else if (instead !== undefined) refuse(response, instead)
-      else serve(response, question, maps)
+      else serve(response, question, api)
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -72,6 +77,7 @@ export async function startApiServer(): Promise<ApiServer> {
     ca: authority.cert,
     asked,
     maps,
+    objects,
     mischief: () => undefined,
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections()
@@ -82,7 +88,16 @@ export async function startApiServer(): Promise<ApiServer> {
   return api
 }
 
-function serve(response: ServerResponse, { method, path, body }: Asked, maps: ApiServer['maps']) {
+function serve(
+  response: ServerResponse,
+  { method, path, body }: Asked,
+  { maps, objects }: Pick<ApiServer, 'maps' | 'objects'>,
+): void {
+  const object = objects.get(path.split('?')[0] ?? '')
+  if (object !== undefined) {
+    answer(response, 200, object)
+    return
+  }
   const [, key = ''] = /^\/api\/v1\/namespaces\/([^?]+)/.exec(path) ?? []
   const name = key.replace('/configmaps', '')
   const found = maps.get(name)
@@ -91,7 +106,7 @@ function serve(response: ServerResponse, { method, path, body }: Asked, maps: Ap
     maps.set(name, data)
     answer(response, found === undefined ? 201 : 200, { data })
   } else if (found === undefined) {
-    refuse(response, { status: 404, message: `configmaps "${name}" not found` })
+    refuse(response, { status: 404, message: `${name} not found` })
   } else {
     answer(response, 200, { kind: 'ConfigMap', data: found })
   }

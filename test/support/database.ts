@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { after } from 'node:test'
 import postgres from 'postgres'
+import { canary } from './secrets.ts'
 import { startServer, type Server } from './server.ts'
 
 /** A database of its own for one test, owned by an ordinary role, dropped when the scope is left. */
@@ -16,8 +17,6 @@ export interface Database extends AsyncDisposable {
   superuser<Row extends object = Record<string, unknown>>(text: string): Promise<Row[]>
 }
 
-/** Stands in every connection string of a test, and may stand in no output. */
-export const canary = 'canary-p@ss:w0rd'
 const owner = 'lockstep_test'
 
 let server: Promise<{ url: string; started: Server | undefined }> | undefined

@@ -35,5 +35,5 @@ export function told(failure: Failure): string {
   return [failure.message, ...failure.more].join('\n')
 }
 
-/** What must not reach a terminal: it would move the cursor, or forge a line. */
-export const controlCharacter = /[\p{Cc}\u2028\u2029]/u
+/** What must not reach a terminal: it would move the cursor, forge a line, or turn its order round. */
+export const controlCharacter = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u

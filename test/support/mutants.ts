@@ -66,8 +66,8 @@ export const basis = `
 
 /** Half a file that goes in pieces. */
 const large =
-  `insert into other values (9, 9), (10, 10); delete from other where id > 5; -- ${'x'.repeat(200)}\n`.repeat(
-    2_200,
+  `insert into other values (9, 9), (10, 10); delete from other where id > 5; -- ${'x'.repeat(10_000)}\n`.repeat(
+    60,
   )
 
 const others = `insert into leads (id, email) select i, 'new' || i from generate_series(101, 110) i`

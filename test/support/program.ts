@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
-import { canary } from './database.ts'
-import { superuserPassword } from './server.ts'
+import { canary, superuserPassword } from './secrets.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 
@@ -32,7 +31,7 @@ export interface Running {
   readonly says: (text: string, times?: number) => Promise<void>
 }
 
-interface Asked {
+export interface Asked {
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly cwd?: string

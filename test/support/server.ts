@@ -19,6 +19,7 @@ import {
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { superuserPassword } from './secrets.ts'
 
 /** A throw-away PostgreSQL of one major version, with nothing kept when it stops. */
 export interface Server extends AsyncDisposable {
@@ -38,8 +39,6 @@ export interface Server extends AsyncDisposable {
   /** Lets the server read its configuration again, certificates and `pg_hba.conf` too. */
   reload(): Promise<void>
 }
-
-export const superuserPassword = 'canary-of-the-superuser'
 
 /** PostgreSQL refuses to run as root; root drops to this id, that of `nobody` on most systems. */
 const unprivilegedId = 65534

@@ -447,6 +447,8 @@ for (const [what, character] of [
   ['a delete', '\u{7F}'],
   ['a C1 control sequence introducer', '\u{9B}2J'],
   ['a line separator', '\u{2028}'],
+  ['what turns the order of letters round', '\u{202E}'],
+  ['an isolate of another direction', '\u{2066}'],
 ] as const) {
   test(`${what} in the name of a file never reaches a message raw`, async () => {
     for (const name of [`x${character}.sql`, `1-a${character}.sql`, `V2__b${character}c.sql`]) {

@@ -40,7 +40,7 @@
   resources:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- $mounts := $values.gate.version | empty | ternary (include "lockstep.sqlMounts" $ | fromYamlArray) list }}
+  {{- $mounts := concat ($values.gate.version | empty | ternary (include "lockstep.sqlMounts" $ | fromYamlArray) list) $values.extraVolumeMounts }}
   {{- if eq $source "file" }}
   {{- $mounts = append $mounts (dict "name" "lockstep-status" "mountPath" "/lockstep-status" "readOnly" true) }}
   {{- end }}
@@ -56,7 +56,7 @@
 {{- $ := (.Subcharts).lockstep | default . -}}
 {{- include "lockstep.refuse" $ -}}
 {{- if $.Values.gate.enabled -}}
-{{- $volumes := $.Values.gate.version | empty | ternary (include "lockstep.sqlVolumes" $ | fromYamlArray) list -}}
+{{- $volumes := concat ($.Values.gate.version | empty | ternary (include "lockstep.sqlVolumes" $ | fromYamlArray) list) $.Values.extraVolumes -}}
 {{- if eq (include "lockstep.gate.source" $) "file" -}}
 {{- $volumes = append $volumes (dict "name" "lockstep-status" "configMap" (dict "name" (include "lockstep.statusName" $) "optional" true)) -}}
 {{- end -}}
@@ -87,7 +87,7 @@ metadata:
 rules:
   - apiGroups: [""]
     resources: [configmaps]
-    resourceNames: [{{ include "lockstep.statusName" $ }}]
+    resourceNames: {{ list (include "lockstep.statusName" $) | toJson }}
     verbs: [get]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
@@ -100,8 +100,8 @@ roleRef:
   name: {{ $name }}
 subjects:
   - kind: ServiceAccount
-    name: {{ tpl $values.gate.serviceAccountName $ }}
-    namespace: {{ $.Release.Namespace }}
+    name: {{ tpl $values.gate.serviceAccountName $ | toYaml }}
+    namespace: {{ toYaml $.Release.Namespace }}
 {{- end -}}
 {{- end -}}
 
@@ -111,8 +111,8 @@ subjects:
 {{- if eq .scope.Values.mode "argocd" -}}
 {{- $annotations = merge (dict "argocd.argoproj.io/sync-wave" "-1") $annotations -}}
 {{- end -}}
-name: {{ .name }}
-namespace: {{ .scope.Release.Namespace }}
+name: {{ toYaml .name }}
+namespace: {{ toYaml .scope.Release.Namespace }}
 labels:
   {{- include "lockstep.labels" . | nindent 2 }}
 {{- with $annotations }}

@@ -38,7 +38,7 @@
 
 {{/* What the pods of a rollout need of the schema, as far as a chart can know: the image of the SQL files, and where else they come from. */}}
 {{- define "lockstep.set" -}}
-{{- list (include "lockstep.image" .) .Values.migrations .Values.gate.version | toJson | sha256sum | trunc 16 -}}
+{{- list (include "lockstep.image" .) .Values.migrations.path (include "lockstep.sqlVolumes" .) .Values.gate.version | toJson | sha256sum | trunc 16 -}}
 {{- end -}}
 
 {{/* Where the gate looks, as far as nobody says. */}}
@@ -47,21 +47,19 @@
 {{- .Values.gate.from | default (ternary "database" "configmap" (not (empty $own))) -}}
 {{- end -}}
 
-{{/* dict "scope" "component": never the labels by which a Service or a budget of the backend selects. */}}
+{{/*
+dict "scope" "component": never the labels by which a Service or a budget of the backend selects. By
+way of a map, since a release may be called 1234, and labels of the values may be given twice.
+*/}}
 {{- define "lockstep.selectorLabels" -}}
-app.kubernetes.io/name: {{ .scope.Values.nameOverride | default .scope.Chart.Name }}
-app.kubernetes.io/instance: {{ .scope.Release.Name }}
-app.kubernetes.io/component: {{ .component }}
+{{- $name := .scope.Values.nameOverride | default .scope.Chart.Name -}}
+{{- dict "app.kubernetes.io/name" $name "app.kubernetes.io/instance" .scope.Release.Name "app.kubernetes.io/component" .component | toYaml -}}
 {{- end -}}
 
 {{- define "lockstep.labels" -}}
-{{ include "lockstep.selectorLabels" . }}
-app.kubernetes.io/version: {{ .scope.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .scope.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .scope.Chart.Name .scope.Chart.Version | replace "+" "_" }}
-{{- with .scope.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $chart := printf "%s-%s" .scope.Chart.Name .scope.Chart.Version | replace "+" "_" -}}
+{{- $others := dict "app.kubernetes.io/version" .scope.Chart.AppVersion "app.kubernetes.io/managed-by" .scope.Release.Service "helm.sh/chart" $chart -}}
+{{- merge (include "lockstep.selectorLabels" . | fromYaml) $others .scope.Values.commonLabels | toYaml -}}
 {{- end -}}
 
 {{/*
@@ -74,8 +72,8 @@ Metadata of an object that a Job needs, or of a Job: dict "scope" "name" "compon
 */}}
 {{- define "lockstep.metadata" -}}
 {{- $values := .scope.Values -}}
-name: {{ .name }}
-namespace: {{ .scope.Release.Namespace }}
+name: {{ toYaml .name }}
+namespace: {{ toYaml .scope.Release.Namespace }}
 labels:
   {{- include "lockstep.labels" . | nindent 2 }}
 {{- $weight := sub (int $values.hook.weight) (int .offset) | toString -}}

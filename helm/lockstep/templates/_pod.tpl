@@ -1,11 +1,9 @@
 {{/* The Secret that holds the address for the Job, and the key in it; nothing where `extraEnv` has it. */}}
 {{- define "lockstep.address" -}}
 {{- if .Values.database.url -}}
-name: {{ include "lockstep.fullname" . }}-database
-key: DATABASE_URL
+{{- dict "name" (printf "%s-database" (include "lockstep.fullname" .)) "key" "DATABASE_URL" | toYaml -}}
 {{- else if .Values.database.existingSecret -}}
-name: {{ tpl .Values.database.existingSecret . }}
-key: {{ .Values.database.existingSecretKey }}
+{{- dict "name" (tpl .Values.database.existingSecret .) "key" .Values.database.existingSecretKey | toYaml -}}
 {{- end -}}
 {{- end -}}
 
@@ -32,7 +30,7 @@ key: {{ .Values.database.existingSecretKey }}
 {{- if .Values.migrations.configMap -}}
 - name: lockstep-sql
   configMap:
-    name: {{ tpl .Values.migrations.configMap . }}
+    name: {{ tpl .Values.migrations.configMap . | toYaml }}
 {{- else if .Values.migrations.volume -}}
 - {{ merge (dict "name" "lockstep-sql") .Values.migrations.volume | toYaml | nindent 2 | trim }}
 {{- else -}}
@@ -58,19 +56,14 @@ The pods of a Job: dict "scope" "component" "args" "phase" "deadline" "account".
 {{- $address := include "lockstep.address" .scope | fromYaml -}}
 metadata:
   labels:
-    {{- include "lockstep.selectorLabels" . | nindent 4 }}
-    {{- range $labels := list $values.commonLabels $values.podLabels }}
-    {{- with $labels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
-    {{- end }}
+    {{- merge (include "lockstep.selectorLabels" . | fromYaml) $values.podLabels $values.commonLabels | toYaml | nindent 4 }}
   {{- with merge dict $values.podAnnotations $values.commonAnnotations }}
   annotations:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
   restartPolicy: Never
-  serviceAccountName: {{ .account }}
+  serviceAccountName: {{ toYaml .account }}
   automountServiceAccountToken: {{ or $values.status.enabled (not (empty .env)) }}
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ $values.job.terminationGracePeriodSeconds }}
@@ -83,7 +76,7 @@ spec:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- with $values.priorityClassName }}
-  priorityClassName: {{ . }}
+  priorityClassName: {{ toYaml . }}
   {{- end }}
   {{- with $values.nodeSelector }}
   nodeSelector:

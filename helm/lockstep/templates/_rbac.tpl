@@ -45,8 +45,7 @@ metadata:
 spec:
   podSelector:
     matchLabels:
-      app.kubernetes.io/name: {{ $values.nameOverride | default $.Chart.Name }}
-      app.kubernetes.io/instance: {{ $.Release.Name }}
+      {{- omit (include "lockstep.selectorLabels" (dict "scope" $ "component" "") | fromYaml) "app.kubernetes.io/component" | toYaml | nindent 6 }}
   policyTypes: [Ingress, Egress]
   egress:
     - ports:
@@ -66,7 +65,7 @@ spec:
 {{- define "lockstep.publishRule" -}}
 - apiGroups: [""]
   resources: [configmaps]
-  resourceNames: [{{ include "lockstep.statusName" . }}]
+  resourceNames: {{ list (include "lockstep.statusName" .) | toJson }}
   verbs: [get, create, patch]
 {{- end -}}
 
@@ -81,6 +80,6 @@ roleRef:
   name: {{ .name }}
 subjects:
   - kind: ServiceAccount
-    name: {{ .account }}
-    namespace: {{ .scope.Release.Namespace }}
+    name: {{ toYaml .account }}
+    namespace: {{ toYaml .scope.Release.Namespace }}
 {{- end -}}
