@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { freshDatabase, type Database } from '../support/database.ts'
 import { count, eventsOf, prepared, runGuarded } from '../support/guarded-run.ts'
 import { guardTables } from '../support/mutants.ts'
+import { proxyTo } from '../support/proxy.ts'
 import { until } from '../support/until.ts'
 
 /** Does something while the file sleeps. */
@@ -15,6 +16,23 @@ async function meanwhile(db: Database, action: string): Promise<void> {
     return row?.n === 1
   })
   await db.sql(action)
+}
+
+/** What is sent for so many files that write to guarded tables. */
+async function messages(files: number, guard: string): Promise<number> {
+  await using db = await prepared()
+  let sent = 0
+  await using proxy = await proxyTo(db.url, ({ from, kind }) => {
+    if (from === 'client' && kind === 'Q') sent += 1
+    return 'pass'
+  })
+  const texts = Array.from({ length: files }, (_, index) => [
+    `${index + 1}_a.sql`,
+    `update leads set score = 'x'; insert into notes values (${100 + index}, 1);`,
+  ])
+  const ran = await runGuarded(proxy.url, Object.fromEntries(texts), guard)
+  assert.equal(ran.said, '')
+  return sent
 }
 
 test('what the application deletes meanwhile is not the loss of the file', async () => {
@@ -139,6 +157,12 @@ test('a file that exact mode clears is applied once, and those behind it, too', 
   assert.equal(await count(db, 'other'), 10)
   const left = await db.sql(`select relname from pg_class where relname like 'kept_%'`)
   assert.deepEqual(left, [])
+})
+
+test('a file takes no message more where tables are guarded', async () => {
+  const more = async (guard: string) => (await messages(12, guard)) - (await messages(2, guard))
+  assert.equal(await more(guardTables), 10)
+  assert.equal(await more(''), 10)
 })
 
 test('a refused file leaves those before it, and nothing of those behind it', async () => {
