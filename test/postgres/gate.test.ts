@@ -203,7 +203,9 @@ test('a look is one connection that is gone afterwards, and reads nothing but th
     assert.equal(locks.length, 0)
   })
   waiting.child.kill('SIGTERM')
-  assertFailed(await waiting.ran, 75, 'INTERRUPTED')
+  const ran = await waiting.ran
+  assertFailed(ran, 75, 'INTERRUPTED')
+  assert.equal(ran.stdout.match(/^database/gm)?.length, 1)
   assert.deepEqual(await db.sql(scans), before)
 })
 
