@@ -96,7 +96,6 @@ export class StatusView implements GateView {
 
   /** @throws {Failure} STATUS_UNREADABLE */
   async #read(stop: AbortSignal): Promise<Published | Obstacle> {
-    const { name } = this.#store
     let text: string | undefined
     try {
       // A file answers at once.
@@ -111,8 +110,9 @@ export class StatusView implements GateView {
         throw new Failure('STATUS_UNREADABLE', message, more.length > 0 ? more : undefined)
       return { reason: message, more }
     }
-    if (text === undefined)
-      return { reason: `there is no ${this.#store.name} yet`, more: [areTheyTheSame] }
+    // Its namespace is known when it was read.
+    const { name } = this.#store
+    if (text === undefined) return { reason: `there is no ${name} yet`, more: [areTheyTheSame] }
     const found = readPublished(text)
     if (typeof found === 'string')
       return { reason: `${name} is not believed: ${found}`, more: [nextRunMends] }

@@ -131,6 +131,7 @@ function sorted(fields: Readonly<Record<string, string>>): readonly (readonly [s
 
 /** A document, or what is wrong with it: somebody may have edited it by hand. */
 export function readPublished(text: string): Published | string {
+  if (text.trim() === '') return 'there is no status in it'
   let read: unknown
   try {
     read = JSON.parse(text)

@@ -56,7 +56,10 @@ export function openCluster(access: ClusterAccess, root = ''): Cluster | string 
     namespace: config.getContextObject(config.getCurrentContext())?.namespace?.trim(),
     ask: async (question, stop) => {
       const options: RequestOptions = { headers: { ...question.headers } }
-      await config.applyToHTTPSOptions(options)
+      await config.applyToHTTPSOptions(options).catch(() => {
+        // What is wrong in detail may quote what a program of the kubeconfig has printed.
+        throw Object.assign(new Error('no credentials'), { code: 'NO_CREDENTIALS' })
+      })
       return await answerTo(new URL(question.path, server), question, { ...options, signal: stop })
     },
   }

@@ -28,7 +28,8 @@ export async function ask(
 
 function unreached({ server }: Cluster, error: unknown, stop: AbortSignal): StatusTrouble {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'an unknown error'
-  const reason = stop.aborted ? 'it has not answered in time' : (reasons[code] ?? code)
+  const known = /CERT|SIGNATURE/.test(code) ? `its certificate is not trusted (${code})` : code
+  const reason = stop.aborted ? 'it has not answered in time' : (reasons[code] ?? known)
   return new StatusTrouble(`the API server ${server} cannot be reached: ${reason}`)
 }
 
@@ -40,4 +41,5 @@ const reasons: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'no answer',
   EHOSTUNREACH: 'no route to the host',
   ENETUNREACH: 'no route to the network',
+  NO_CREDENTIALS: 'a certificate or a program that the kubeconfig names is missing, or fails',
 }

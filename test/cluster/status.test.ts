@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { hash } from 'node:crypto'
 import { describe, test } from 'node:test'
+import { StatusMap } from '../../src/kubernetes/status-map.ts'
+import { publishedOf, textOf, type AppliedRow } from '../../src/published.ts'
 import { exampleNames, exampleVersion } from '../support/example.ts'
 import { noCluster } from '../support/kubectl.ts'
 import {
@@ -17,6 +20,26 @@ import { endOf, freshSpace, recordsOf, statusOf, type Space } from '../support/s
 const published = { LOCKSTEP_STATUS: 'configmap/status' }
 const migrates = container({ image: images.example, env: published })
 const asRunner = { containers: [migrates], account: 'runner' }
+
+const facts = {
+  state: 'succeeded',
+  database: '0123456789abcdef',
+  run: 'cafe0123',
+  set: '0'.repeat(64),
+  program: '1.2.3',
+  started: '2026-11-23T02:14:07.412Z',
+} as const
+
+/** So many files that a baseline stood for, and one that was applied. */
+function coveredRows(files: number): AppliedRow[] {
+  return Array.from({ length: files + 1 }, (_, index) => ({
+    name: `${index + 1}_a_file_with_a_name_of_usual_length.sql`,
+    checksum: hash('sha256', `bytes of ${index}`),
+    meanings: [hash('sha256', `meaning of ${index}`)],
+    breaksBefore: null,
+    how: index < files ? 'baseline' : 'transaction',
+  }))
+}
 
 /** Runs a pod to its end; how it ended, and what it said. */
 async function runOnce(space: Space, manifest: Manifest, name = 'migrate') {
@@ -64,13 +87,35 @@ describe('the status', { skip: noCluster, concurrency: 3 }, () => {
       await space.apply(...serviceAccount('runner', verbs))
       const { exit, log } = await runOnce(space, pod('migrate', asRunner))
       assert.equal(exit, 0)
-      // A run that has something to do never reads what others have published.
+      // A run that has something to do looks, too, but says nothing as long as it can write.
       const found =
         verb === 'get' ? (await runOnce(space, pod('again', asRunner), 'again')).log : log
       const text = `the status is not published: .* may not ${verb} configmap/status in ${space.name}`
       assert.match(found, new RegExp(text))
     })
   }
+
+  test('the largest documents fit, with all names and folded', async () => {
+    await using space = await freshSpace()
+    const name = 'status'
+    const target = { kind: 'configmap', namespace: space.name, name } as const
+    const kubeconfig = process.env['KUBECONFIG']
+    const map = new StatusMap(target, { kubeconfig, isInside: false, home: undefined })
+    const soon = AbortSignal.timeout(30_000)
+    for (const [files, isFolded] of [
+      [6_200, false],
+      [20_000, true],
+    ] as const) {
+      const document = publishedOf(facts, coveredRows(files))
+      const text = textOf(document)
+      assert.equal(document.folded !== undefined, isFolded)
+      if (!isFolded) assert.ok(text.length > 850_000 && text.length <= 900_000, `${text.length}`)
+      await map.write(document, soon)
+      assert.equal(await map.read(soon), text)
+      const version = ['get', 'configmap/status', '-o', 'jsonpath={.data.version}']
+      assert.equal(await space.kubectl(...version), `${files + 1}`)
+    }
+  })
 
   test('a token that the API no longer takes: a warning, and 75 where the status is required', async () => {
     await using space = await freshSpace()

@@ -219,3 +219,17 @@ test('a run that is stopped while it waits for the rollout ends with the reason 
   assert.equal((await run.ended).failure, stop)
   assert.deepEqual(await here.applied(), none)
 })
+
+test('a run that is stopped while the API server keeps silent does not wait for it', async () => {
+  await using here = await place()
+  const stop = new Failure('INTERRUPTED', 'SIGTERM')
+  let stoppedMs = Number.POSITIVE_INFINITY
+  const run = here.start({ LOCKSTEP_ROLLOUT_WAIT: '1ms' })
+  here.api.mischief = () => {
+    stoppedMs = performance.now()
+    run.stop(stop)
+    return 'silent'
+  }
+  assert.equal((await run.ended).failure, stop)
+  assert.ok(performance.now() - stoppedMs < 4000, 'a look takes five seconds')
+})

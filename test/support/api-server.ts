@@ -19,6 +19,7 @@ export type Mischief =
   | { readonly status: number; readonly message?: string; readonly retryAfter?: string }
   | 'cut'
   | 'silent'
+  | 'no JSON'
 
 /** As much of an API server as keeps ConfigMaps and shows objects, for what a real one cannot be made to do. */
 export interface ApiServer extends AsyncDisposable {
@@ -58,6 +59,7 @@ export async function startApiServer(): Promise<ApiServer> {
       const instead = api.mischief(question)
       if (instead === 'silent') return
       if (instead === 'cut') response.socket?.destroy()
+      else if (instead === 'no JSON') response.end('<html>')
       else if (instead !== undefined) refuse(response, instead)
       else serve(response, question, api)
     })

@@ -98,16 +98,18 @@ test('its pods are found by the whole of its selector', async () => {
 
 test('an answer that is none is a trouble that may pass, a refusal one that lasts', async () => {
   await using api = await startApiServer()
-  for (const [status, isLasting] of [
-    [403, true],
-    [401, false],
-    [429, false],
-    [500, false],
+  for (const [mischief, isLasting] of [
+    [{ status: 403 }, true],
+    [{ status: 401 }, false],
+    [{ status: 429 }, false],
+    [{ status: 500 }, false],
+    ['no JSON', false],
+    ['cut', false],
   ] as const) {
-    api.mischief = () => ({ status })
+    api.mischief = () => mischief
     await assert.rejects(look(api, 'crm'), (error) => {
       assert.ok(error instanceof StatusTrouble)
-      assert.equal(error.isLasting, isLasting, `${status}`)
+      assert.equal(error.isLasting, isLasting, error.message)
       return true
     })
   }

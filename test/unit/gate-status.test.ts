@@ -98,7 +98,7 @@ test('it tells what is missing, at each heartbeat, and at its end what to do', a
 // A case: what the file holds, and what is said of it; the gate stays shut.
 for (const [what, edit, says] of [
   ['garbage', () => 'x', 'is not believed: it is not JSON'],
-  ['nothing', () => '', 'is not believed: it is not JSON'],
+  ['nothing', () => '', 'is not believed: there is no status in it'],
   ['another format', (text: string) => text.replace('"1.0"', '"2.0"'), 'it has format 2.0'],
   ['an edited state', (text: string) => text.replace('succeeded', 'fine'), 'its field state'],
   ['a forged meaning', (text: string) => text.replace(/[0-9a-f]{16}/, '*'), 'its field database'],
@@ -117,6 +117,16 @@ for (const [what, edit, says] of [
 function ago(ms: number): string {
   return new Date(Date.now() - ms).toISOString()
 }
+
+test('of several --from the last counts, and --help is there for each', async () => {
+  using dir = folderOf(two)
+  using mounted = volume()
+  mounted.put({ 'status.json': await statusText(dir.path) })
+  const env = { LOCKSTEP_DIR: dir.path, LOCKSTEP_STATUS: `file:${mounted.file}` }
+  assertFailed(await gate('file', env, '--from=database'), 64, 'CONFIG_INVALID', 'DATABASE_URL')
+  assertSucceeded(await gate('database', env, '--from=file'), /^done +ready/m)
+  assertSucceeded(await gate('file', env, '--help'), 'lockstep wait')
+})
 
 test('a failure of the same files ends it, unless somebody may still try again', async () => {
   using dir = folderOf(two)
@@ -191,7 +201,7 @@ test('from a ConfigMap: it waits until there is one, and through what is wrong f
   await running.says('cannot be reached: the connection was cut')
   api.maps.set('shop/crm', { state: 'succeeded' })
   api.mischief = () => undefined
-  await running.says('configmap/crm in shop is not believed')
+  await running.says('configmap/crm in shop is not believed: there is no status in it')
   api.maps.set('shop/crm', { 'status.json': await statusText(dir.path) })
   assertSucceeded(await running.ran, /^done +ready: all 2 files/m)
   assert.ok(api.asked.every(({ method }) => method === 'GET'))

@@ -108,7 +108,7 @@ test('what is written is read again, with fields that a newer minor format has',
 
 // A case: what was changed, and what is said of it.
 for (const [what, edit, says] of [
-  ['nothing but blanks', () => '   ', 'it is not JSON'],
+  ['nothing but blanks', () => '   ', 'there is no status in it'],
   ['cut off', (text: string) => text.slice(0, -9), 'it is not JSON'],
   ['a list', () => '[]', 'it is not a JSON object'],
   ['without a format', (text: string) => text.replace('"format"', '"form"'), /its format/],

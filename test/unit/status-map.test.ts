@@ -167,12 +167,46 @@ current-context: a`,
     write(stranger.port, config)
     assert.match(
       (await troubleOf(mapAt({ kubeconfig }).read(soon()))).message,
-      /cannot be reached: (CERT|UNABLE|DEPTH|SELF)[A-Z_]+$/,
+      /cannot be reached: its certificate is not trusted \([A-Z_]+\)$/,
     )
   } finally {
     rmSync(folder, { recursive: true })
   }
 })
+
+// A case: what of a kubeconfig leads to no log-in.
+for (const [what, cluster, user] of [
+  ['an authority', 'certificate-authority: /nowhere/ca.crt', '{}'],
+  [
+    'a program that is not there',
+    '',
+    '{exec: {apiVersion: client.authentication.k8s.io/v1, command: /nowhere/login}}',
+  ],
+  [
+    'a program that fails',
+    '',
+    `{exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, args: [-c, 'echo s3cret >&2; exit 1']}}`,
+  ],
+] as const) {
+  test(`${what} of a kubeconfig is told, without what it says`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'lockstep-kubeconfig-'))
+    try {
+      const kubeconfig = join(folder, 'config')
+      writeFileSync(
+        kubeconfig,
+        `clusters: [{name: a, cluster: {server: 'https://127.0.0.1:1', ${cluster}}}]
+contexts: [{name: a, context: {cluster: a, user: a}}]
+users: [{name: a, user: ${user}}]
+current-context: a`,
+      )
+      const { message } = await troubleOf(mapAt({ kubeconfig }).read(soon()))
+      assert.match(message, /a certificate or a program that the kubeconfig names is missing, or/)
+      assert.doesNotMatch(message, /s3cret/)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+}
 
 /** The files of a pod's account. */
 function podOf(token: string, ca: string) {

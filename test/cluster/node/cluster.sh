@@ -329,9 +329,19 @@ stop() { # names: TERM to all, then KILL to what is left after GRACE tenths of a
   for n; do rm -f "$RUN/$n.pid"; done
 }
 
+remains() { # pids in our namespace that have our folder in their arguments
+  local p
+  for p in $(ip netns pids "$NETNS" 2>/dev/null); do
+    if { tr '\0' ' ' < "/proc/$p/cmdline"; } 2>/dev/null | grep -qF -- "$RUN/"; then echo "$p"; fi
+  done
+}
+
 down() {
-  [ -d "$RUN" ] || return 0
+  [ -d "$RUN" ] || [ -e "/run/netns/$NETNS" ] || return 0
   local p c
+  if [ ! -d "$RUN" ] && [ -z "$(remains)" ] && [ -n "$(ip netns pids "$NETNS")" ]; then
+    die 'what runs in the network namespace is of another CLUSTER_HOME'
+  fi
   stop kubelet kube-scheduler kube-controller-manager kube-proxy coredns
   if alive containerd; then
     local ctr=(ctr -a "$RUN/containerd.sock" -n k8s.io)
@@ -341,9 +351,9 @@ down() {
   fi
   stop containerd
   GRACE=5 stop kube-apiserver etcd # their data goes with them
-  # what is left of the shims: ours are known by our socket in their arguments
-  for p in /proc/[0-9]*; do
-    if { tr '\0' ' ' < "$p/cmdline"; } 2>/dev/null | grep -qF -- "-address $RUN/containerd.sock"; then kill -9 "${p#/proc/}" 2>/dev/null || true; fi
+  # what is left: shims with the containers below them, and all of it where the run folder was taken away
+  for p in $(remains); do
+    { pkill -9 -P "$p"; kill -9 "$p"; } 2>/dev/null || true
   done
   awk -v r="$RUN/" 'index($2, r) == 1 {print $2}' /proc/self/mounts | sort -r | while read -r p; do umount -l "$p" || true; done
   [ ! -e "/run/netns/$NETNS" ] || ip netns del "$NETNS"
