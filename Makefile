@@ -74,6 +74,11 @@ test-faults: $(BUNDLE) ## killed, cut off, frozen, restarted: the slow tests, an
 test-cluster: $(BUNDLE) ## the image on a real Kubernetes: one that is given, or one of its own (Linux, root)
 	@node test/cluster/run.ts
 
+# `make test` runs the truth table of the guard itself.
+.PHONY: test-mutations
+test-mutations: $(INSTALLED) ## each condition of the guard taken out in turn: a test must fail
+	@node test/guard-mutations.ts
+
 test/matrix/node_modules/.package-lock.json: test/matrix/package-lock.json
 	@$(NPM_INSTALL) --prefix test/matrix
 	@touch $@

@@ -50,6 +50,18 @@ export function largeText(rows: number): string {
   return ['create table events (id bigint, note text);\n', ...lines].join('')
 }
 
+export interface SqlFolder {
+  readonly dir: string
+}
+
+/** A folder of these files, in order. */
+export function makeFolder(texts: readonly string[]): Disposable & SqlFolder {
+  const dir = mkdtempSync(join(tmpdir(), 'lockstep-bench-'))
+  for (const [index, text] of texts.entries())
+    writeFileSync(join(dir, `${String(index + 1).padStart(4, '0')}_file.sql`), text)
+  return { dir, [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }) }
+}
+
 /** A folder of one file of 100 MB. */
 export function makeLargeFile(): Disposable & { readonly dir: string; readonly file: string } {
   const dir = mkdtempSync(join(tmpdir(), 'lockstep-bench-'))

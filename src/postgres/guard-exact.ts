@@ -97,7 +97,8 @@ export function lostFunction(s: string, schema: string, own: string): string {
           now_keys := now_rest;
         end if;
       end if;
-      if is_refilled then
+      -- There is none where what was suspected is only a delete.
+      if is_refilled and exists (select from pg_attribute where attrelid = kept and attname ~ '^h' and attnum > 0) then
         select keys || ', ' || h.attname,
           now_keys || ', hashtextextended(row(' || (
             select string_agg(format('t.%I', a.attname), ', ' order by a.attnum) from pg_attribute a

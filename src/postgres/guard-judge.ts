@@ -27,7 +27,7 @@ export function judgeFunction(s: string, schema: string, own: string): string {
         with seen_tables as materialized (
           select was.*, coalesce(c.relkind::text <> kind_was, c.oid is null and level > 0) as is_gone,
             format('%I.%I', space_was, name_was) as full_name_was, case when c.oid is not null then format('%I.%I', n.nspname, c.relname) end as full_name,
-            c.relpersistence, c.oid is not null and file_was <> c.relfilenode as is_rewritten,
+            c.relpersistence, file_was <> c.relfilenode as is_rewritten,
             case when file_was <> c.relfilenode then ${isEmptied} end as is_emptied,
             ${figure('inserted')} as inserted, ${figure('deleted')} as deleted
           from ${wasAndIs}
@@ -47,13 +47,13 @@ export function judgeFunction(s: string, schema: string, own: string): string {
             where not is_gone and oid = root and full_name <> full_name_was
           union all
           select root, oid, 'detach', null, null from seen_tables t
-            where not is_gone and oid <> root and not exists (
+            where not is_gone and not exists (
               with recursive up (oid) as (
                 select t.oid union select i.inhparent from up join pg_inherits i on i.inhrelid = up.oid
               ) select from up where up.oid = t.root)
           union all
           select root, oid, 'unlogged', null, null from seen_tables
-            where not is_gone and relpersistence = 'u' and persistence_was = 'p'
+            where relpersistence = 'u' and persistence_was = 'p'
           union all
           select root, oid, 'drop-column', null, name from columns_now where is_dropped
           union all
@@ -62,7 +62,7 @@ export function judgeFunction(s: string, schema: string, own: string): string {
           select root, oid, 'delete', deleted, null from seen_tables where not is_gone and deleted > 0
           union all
           select root, oid, 'truncate', null, null from seen_tables
-            where not is_gone and is_rewritten and (inserted > 0 or is_emptied)
+            where is_rewritten and (inserted > 0 or is_emptied)
         )
         select f.root, f.what, sum(f.rows)::bigint as rows, array_agg(distinct f.oid) as oids,
           jsonb_agg(distinct f.column_name) filter (where f.column_name is not null) as columns,
@@ -74,7 +74,7 @@ export function judgeFunction(s: string, schema: string, own: string): string {
           (select jsonb_agg(distinct full_name_was) from seen_tables t
             where t.oid = any (array_agg(f.oid)) and t.oid <> f.root) as parts,
           (select jsonb_agg(jsonb_build_array(t.oid, t.inserted)) from seen_tables t
-            where t.root = f.root and t.is_rewritten and not t.is_gone) as rewritten
+            where t.root = f.root and t.is_rewritten) as rewritten
         from findings f group by f.root, f.what order by f.root, f.what
       loop
         decided := found.root = any (exact);
@@ -114,7 +114,7 @@ export function judgeFunction(s: string, schema: string, own: string): string {
             select unnest(found.oids || found.root), 0
             union
             select f.confrelid, up.depth + 1 from up join pg_constraint f on f.conrelid = up.oid
-            where f.contype = 'f' and f.confdeltype = 'c' and up.depth < 20
+            where f.confdeltype = 'c' and up.depth < 20
               and pg_stat_get_xact_tuples_deleted(f.confrelid) > 0
           )
           select format('%I.%I', n.nspname, c.relname) into cascade_from

@@ -8,7 +8,7 @@ const mostNamed = 100
 
 /** Of the ledger: a file that changes one, or makes another of the same name, could blind the guard. */
 const functionNames =
-  'open watch close held step steps_end summed key keep is_refilled lost is_own judge'
+  'format open watch close held step steps_end summed key keep is_refilled lost is_own judge'
     .split(' ')
     .map(literal)
     .join(', ')
@@ -47,12 +47,10 @@ export function lookBack(s: string, schema: string): string {
   const own = literal(schema)
   const looks = touchedBefore(schema)
   return `
-      -- Nobody can look back where the file has closed the cursor, put another in its place, or moved it.
+      -- Nobody can look back where the file has closed the cursor, put another in its place, or moved it:
+      -- then there is not the last of its rows.
       has_look := exists (select from pg_cursor() as c where c.name = 'lockstep_before'
         and c.statement in (${literal(looks.guarded)}, ${literal(looks.unguarded)}));
-      if guards and not has_look then
-        ${raise(ledgerStates.violated, 'the look back is gone')};
-      end if;
       while has_look loop
         fetch look into was;
         exit when not found;
@@ -124,7 +122,7 @@ export function lookBack(s: string, schema: string): string {
       end loop;
       -- At least the ledger itself was touched.
       if guards and left_of_look is distinct from 0 then
-        ${raise(ledgerStates.violated, 'the look back was moved')};
+        ${raise(ledgerStates.violated, 'the look back is gone')};
       end if;
       -- Those that run here, and those that would run with the next file. A rehearsal may have made the ledger itself.
       if guards and exists (

@@ -85,8 +85,7 @@ function ownDeleted(s: string, table: string): string {
  */
 export function touchedBefore(schema: string): { guarded: string; unguarded: string } {
   const own = literal(schema)
-  const isOwn = `n.nspname = ${own} and c.relname in (${ownTables.map(literal).join(', ')})
-        and (held.level > 1 or pg_stat_get_xact_tuples_deleted(c.oid) > 0)`
+  const isOwn = `n.nspname = ${own} and (held.level > 1 or pg_stat_get_xact_tuples_deleted(c.oid) > 0)`
   const isGuardedSpace = `(n.nspname = any (spaces) or '*' = any (spaces))`
   const root = `case when ${isOwn} then c.oid when c.relkind in ${tables} then (
         -- The uppermost guarded table of the tree: rows may move below it.

@@ -38,7 +38,7 @@ export async function treesOf(
     with recursive tree (root, oid) as (
       select root, root from pg_catalog.unnest('{${found.map(({ oid }) => oid).join(',')}}'::pg_catalog.oid[]) as root
       union
-      select tree.root, inhrelid from tree join pg_catalog.pg_inherits on inhparent = tree.oid and not inhdetachpending
+      select tree.root, inhrelid from tree join pg_catalog.pg_inherits on inhparent = tree.oid
     )
     select tree.root::pg_catalog.int8::pg_catalog.float8 as root, tree.oid::pg_catalog.int8::pg_catalog.float8 as oid,
       ${fullName('own')} as "table", ${fullName('whole')} as "rootTable",

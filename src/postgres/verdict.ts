@@ -38,6 +38,7 @@ export interface Finding {
 
 interface Verdict {
   readonly violations: readonly Finding[]
+  /** Of rows, in tables with a key. */
   readonly suspects: readonly Finding[]
 }
 
@@ -45,18 +46,16 @@ interface Verdict {
 export class Suspicion extends Failure {
   readonly exact: Exact
   readonly #file: string
-  readonly #findings: readonly Finding[]
+  readonly #verdict: Verdict
   readonly #tables: readonly TablePattern[]
 
-  constructor(file: string, findings: readonly Finding[], tables: readonly TablePattern[]) {
-    const { message, more } = violation(file, findings, tables)
+  constructor(file: string, verdict: Verdict, tables: readonly TablePattern[]) {
+    const { violations, suspects } = verdict
+    const { message, more } = violation(file, [...violations, ...suspects], tables)
     super('GUARD_VIOLATED', message, more)
     this.#file = file
-    this.#findings = findings
+    this.#verdict = verdict
     this.#tables = tables
-    const suspects = findings.filter(
-      ({ hasKey, isOwn, what }) => hasKey && !isOwn && isOfRows(what),
-    )
     this.exact = {
       roots: [...new Set(suspects.map(({ oid }) => oid))].toSorted((a, b) => a - b),
       refilled: suspects.filter(({ what }) => what === 'truncate').map(({ oid }) => oid),
@@ -66,9 +65,12 @@ export class Suspicion extends Failure {
 
   /** This one, and what an earlier try has raised. */
   joined(earlier: Suspicion | undefined): Suspicion {
-    return earlier === undefined
-      ? this
-      : new Suspicion(this.#file, [...earlier.#findings, ...this.#findings], this.#tables)
+    if (earlier === undefined) return this
+    const verdict = {
+      violations: [...earlier.#verdict.violations, ...this.#verdict.violations],
+      suspects: [...earlier.#verdict.suspects, ...this.#verdict.suspects],
+    }
+    return new Suspicion(this.#file, verdict, this.#tables)
   }
 }
 
@@ -106,10 +108,10 @@ export function readVerdict(
       ],
     )
   }
-  const { violations, suspects }: Verdict = JSON.parse(verdict)
-  return suspects.length > 0
-    ? new Suspicion(file, [...violations, ...suspects], tables)
-    : violation(file, violations, tables)
+  const read: Verdict = JSON.parse(verdict)
+  return read.suspects.length > 0
+    ? new Suspicion(file, read, tables)
+    : violation(file, read.violations, tables)
 }
 
 /** Where a role may not read what it may delete, or row security hides rows from it. */

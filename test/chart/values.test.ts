@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { findHelms, helm } from '../support/helm.ts'
+import { readValues } from './readme.ts'
 import { copyOfCharts, kept } from './rendered.ts'
 import { hook, lockstep, objectsIn, rendering, template } from './template.ts'
 
@@ -9,6 +10,18 @@ const values: Readonly<Record<string, string>> = {
   LOCKSTEP_PHASE: 'job.phase',
   LOCKSTEP_STATUS_REQUIRED: 'status.enabled',
 }
+
+/** What the plainest use sets, so that to leave it empty is another thing. */
+const given = new Set(['image.repository', 'image.tag', 'database.existingSecret'])
+/** Without which an object of Kubernetes has none of its own. */
+const nullable = new Set([
+  'job.ttlSecondsAfterFinished',
+  'podAnnotations',
+  'podSecurityContext',
+  'securityContext',
+  'resources',
+  'gate.resources',
+])
 
 for (const by of findHelms()) {
   const name = `Helm ${by.version}`
@@ -198,6 +211,26 @@ for (const by of findHelms()) {
       const own = values[variable] ?? `settings.${variable}`
       const text = await rendering(by, ...hook, '--set', `${own}=${value}`)
       assert.match(text, new RegExp(`name: ${variable}\n +value: "?${value}"?\n`))
+    }
+  })
+
+  // Helm takes a value away where a file has its name with nothing behind it.
+  test(`${name}: a value left empty is the same as none, or is missed by its name`, async () => {
+    const preset = await rendering(by, ...hook)
+    const told = readValues(kept('helm/lockstep/values.yaml'))
+    const groups = told.flatMap(({ path }) =>
+      path.includes('.') ? [path.split('.')[0] ?? ''] : [],
+    )
+    const paths = [...new Set([...told.map(({ path }) => path), ...groups])]
+    for (const path of paths) {
+      const { exit, stdout, stderr } = await template(by, ...hook, '--set', `${path}=null`)
+      const isEmpty = ['""', '{}', '[]'].includes(
+        told.find((one) => one.path === path)?.preset ?? '',
+      )
+      if (given.has(path)) assert.equal(exit === 0, path === 'image.tag', stderr)
+      else if (isEmpty) assert.equal(stdout, preset, path + stderr)
+      else if (exit === 0) assert.ok(nullable.has(path), path)
+      else assert.match(stderr, new RegExp(`missing property '${path.split('.').at(-1)}'`), path)
     }
   })
 

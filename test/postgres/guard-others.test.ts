@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { freshDatabase, type Database } from '../support/database.ts'
 import { count, eventsOf, prepared, runGuarded } from '../support/guarded-run.ts'
 import { guardTables } from '../support/mutants.ts'
+import { proxyTo } from '../support/proxy.ts'
 import { until } from '../support/until.ts'
 
 /** Does something while the file sleeps. */
@@ -15,6 +16,23 @@ async function meanwhile(db: Database, action: string): Promise<void> {
     return row?.n === 1
   })
   await db.sql(action)
+}
+
+/** What is sent for so many files that write to guarded tables. */
+async function messages(files: number, guard: string): Promise<number> {
+  await using db = await prepared()
+  let sent = 0
+  await using proxy = await proxyTo(db.url, ({ from, kind }) => {
+    if (from === 'client' && kind === 'Q') sent += 1
+    return 'pass'
+  })
+  const texts = Array.from({ length: files }, (_, index) => [
+    `${index + 1}_a.sql`,
+    `update leads set score = 'x'; insert into notes values (${100 + index}, 1);`,
+  ])
+  const ran = await runGuarded(proxy.url, Object.fromEntries(texts), guard)
+  assert.equal(ran.said, '')
+  return sent
 }
 
 test('what the application deletes meanwhile is not the loss of the file', async () => {
@@ -52,6 +70,7 @@ test('tables that the application drops meanwhile are not those of a schema that
     meanwhile(db, 'drop table clicks; truncate people; alter table other set unlogged'),
   ])
   assert.equal(ran.said, '')
+  assert.deepEqual(eventsOf(ran, 'applied')[0]?.effects.tables, [])
 })
 
 test('what a name means when the run begins is guarded all through it', async () => {
@@ -140,6 +159,11 @@ test('a file that exact mode clears is applied once, and those behind it, too', 
   assert.deepEqual(left, [])
 })
 
+test('a file takes no message more where tables are guarded', async () => {
+  for (const guard of [guardTables, ''])
+    assert.equal((await messages(12, guard)) - (await messages(2, guard)), 10)
+})
+
 test('a refused file leaves those before it, and nothing of those behind it', async () => {
   await using db = await prepared()
   const ran = await runGuarded(
@@ -163,6 +187,64 @@ if it is meant, write above its first statement:
   )
   assert.equal(await count(db, 'other'), 6)
   assert.equal(await count(db, 'notes'), 5)
+})
+
+test('what exact mode cannot change is decided by the first try, and all else by the second', async () => {
+  const tries: Readonly<Record<string, number>> = {
+    'alter table notes rename to aside;': 1,
+    'delete from clicks;': 1,
+    'delete from lockstep.ledger;': 1,
+    'delete from notes;': 2,
+    [`update visits set day = '2020-05-01' where id < 4; delete from visits where id = 9;`]: 2,
+  }
+  for (const [sql, expected] of Object.entries(tries)) {
+    await using db = await prepared()
+    await db.sql('create sequence tries')
+    const files = { '1_a.sql': 'select 1;', '2_b.sql': `select nextval('tries'); ${sql}` }
+    const ran = await runGuarded(db.url, files, guardTables)
+    assert.equal(ran.failure?.code, 'GUARD_VIOLATED', sql)
+    const [row] = await db.sql<{ tries: number }>('select last_value::int as tries from tries')
+    assert.equal(row?.tries, expected, sql)
+  }
+})
+
+test('what several tries are suspected of is decided together', async () => {
+  await using db = await prepared()
+  await db.sql('create sequence tries')
+  const file = `do $$ begin
+      update visits set day = '2020-05-01' where id < 4;
+      if nextval('tries') > 1 then
+        with moved as (delete from only people where id < 3 returning *) insert into staff select * from moved;
+      end if;
+    end $$;`
+  const ran = await runGuarded(db.url, { '1_a.sql': file }, guardTables)
+  assert.equal(ran.said, '')
+  const [row] = await db.sql<{ tries: number }>('select last_value::int as tries from tries')
+  assert.equal(row?.tries, 3)
+})
+
+test('a temporary table of the guarded name hides nothing from the next file', async () => {
+  await using db = await prepared()
+  const files = {
+    '1_a.sql': 'create temp table clicks (lead int);',
+    '2_b.sql': 'delete from clicks;',
+  }
+  const ran = await runGuarded(db.url, files, 'clicks')
+  assert.match(ran.said, /^2_b\.sql would lose up to 10 rows of clicks\n/)
+})
+
+test('no file may change a function of the ledger, each one that there is', async () => {
+  await using db = await prepared()
+  assert.equal((await runGuarded(db.url, { '1_a.sql': 'select 1;' }, 'leads')).said, '')
+  const functions = await db.sql<{ name: string }>(
+    `select oid::regprocedure::text as name from pg_proc where pronamespace = 'lockstep'::regnamespace order by 1`,
+  )
+  assert.ok(functions.length > 10)
+  for (const { name } of functions) {
+    const files = { '1_a.sql': 'select 1;', '2_b.sql': `alter function ${name} cost 99;` }
+    const ran = await runGuarded(db.url, files, 'leads')
+    assert.ok(ran.failure, name)
+  }
 })
 
 test('a file that loses something else in each try is refused in the end', async () => {
@@ -213,6 +295,19 @@ test('deletes that a file is allowed are not among the figures of the next', asy
       [{ table: 'public.clicks', inserted: 1 }],
     ],
   )
+})
+
+test('nor where the next is looked at for another reason', async () => {
+  await using db = await prepared()
+  const ran = await runGuarded(
+    db.url,
+    {
+      '1_a.sql': '-- lockstep: allow delete on clicks\ndelete from clicks where lead = 1;',
+      '2_b.sql': `-- lockstep: allow rename on people\nalter table people rename to persons; update clicks set page = 'x';`,
+    },
+    'clicks,people',
+  )
+  assert.equal(ran.said, '')
 })
 
 test('the worked example raises no alarm, with every table guarded that the application lives on', async () => {

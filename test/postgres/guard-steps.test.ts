@@ -98,6 +98,30 @@ if it is meant, write above its first statement:
   assert.equal(await count(db, 'visits'), 10)
 })
 
+test('leave to detach for a table is for all of its partitions', async () => {
+  await using db = await prepared()
+  const file = `${header}-- lockstep: allow detach on visits\nalter table visits detach partition visits_2019 concurrently;`
+  const ran = await runGuarded(db.url, { '1_a.sql': file }, guardTables)
+  assert.equal(ran.said, '')
+  assert.equal(await count(db, 'visits'), 10)
+})
+
+test('what is taken back of a half-done file is not what the file deletes', async () => {
+  await using db = await prepared()
+  const file = `${header}create unique index concurrently on clicks (page); insert into other values (9, 9); select 1;`
+  const first = await runGuarded(db.url, { '1_a.sql': file }, guardTables)
+  assert.equal(first.failure?.code, 'SQL_FAILED')
+  await db.sql('update clicks set page = lead::text')
+  assert.equal((await runGuarded(db.url, { '1_a.sql': file }, guardTables)).said, '')
+})
+
+test('leave to drop is none to detach', async () => {
+  await using db = await prepared()
+  const file = `${header}-- lockstep: allow drop on visits\nalter table visits detach partition visits_2019 concurrently;`
+  const ran = await runGuarded(db.url, { '1_a.sql': file }, guardTables)
+  assert.match(ran.said, /^statement 1 of 1_a\.sql would detach visits_2019 from visits\n/)
+})
+
 test('what a statement alone has taken away ends the run, and the next goes on behind it', async () => {
   await using db = await prepared()
   await db.sql(`

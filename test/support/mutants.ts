@@ -123,6 +123,11 @@ const rows: readonly Mutant[] = [
     says: 'would lose 10 rows of leads',
   },
   {
+    does: 'a column more, TRUNCATE, and the same rows again from a copy',
+    sql: 'create temp table copied as select * from notes; alter table notes add column token int; truncate notes; insert into notes select *, 7 from copied;',
+    becomes: 'harmless',
+  },
+  {
     does: 'TRUNCATE, and the same rows again from a copy',
     sql: 'create temp table copied as select * from notes; truncate notes; insert into notes select * from copied;',
     becomes: 'harmless',
@@ -157,6 +162,14 @@ const rows: readonly Mutant[] = [
     sql: 'delete from customers where id = 1;',
     becomes: 'caught',
     says: 'rows of leads, by cascade from customers',
+  },
+  {
+    does: 'DELETE of both ends of a key that does not cascade',
+    before:
+      'alter table notes drop constraint notes_lead_fkey; alter table notes add foreign key (lead) references leads;',
+    sql: '-- lockstep: allow delete on leads\ndelete from notes; delete from leads;',
+    becomes: 'caught',
+    says: 'would lose 5 rows of notes\nrolled back',
   },
   {
     does: 'a cascade over two levels',
@@ -387,6 +400,15 @@ const disguises: readonly Mutant[] = [
     says: 'would lose 10 rows of leads',
   },
   {
+    does: 'a decoy of PostgreSQL’s list of locks, which the database’s search_path finds first',
+    before: `create schema decoy; create function decoy.pg_lock_status() returns setof pg_locks language sql
+        as 'select * from pg_catalog.pg_locks where relation::regclass::text = ''lockstep.ledger''';
+      do $$ begin execute format('alter database %I set search_path = decoy, pg_catalog, public', current_database()); end $$;`,
+    sql: 'delete from public.leads;',
+    becomes: 'caught',
+    says: 'would lose 10 rows of leads',
+  },
+  {
     does: 'pg_stat_clear_snapshot and another stats_fetch_consistency',
     sql: `set stats_fetch_consistency = snapshot; select pg_stat_clear_snapshot(); delete from leads;`,
     becomes: 'caught',
@@ -478,6 +500,15 @@ const disguises: readonly Mutant[] = [
     says: 'would alter the ledger, or a function of it',
   },
   {
+    does: 'a cursor that tells what Lockstep’s would tell of nothing, in its place',
+    sql: `do $$ declare look refcursor := 'lockstep_before'; begin close look; open look for select 0::oid as oid, 1 as level, null::name as space, null::name as name,
+        'r'::"char" as kind, 0::oid as file, 'p'::"char" as persistence, false as had_rows, null::oid as root, null::jsonb as columns, null::jsonb as in_schemas,
+        '[]'::jsonb as allowances, '{}'::jsonb as earlier, null::jsonb as spent, null::jsonb as held_before, 1::bigint as total; end $$;
+      delete from leads;`,
+    becomes: 'caught',
+    says: 'closes or moves cursors that are not its own',
+  },
+  {
     does: 'a cursor of the very text of ours in its place, which tells nothing, and a DELETE',
     sql: `do $$ declare guarded oid[]; spaces text[]; allowances jsonb; earlier jsonb; spent jsonb; held_before jsonb; look refcursor := 'lockstep_before';
       begin close look; open look for ${touchedBefore('lockstep').guarded}; end $$;
@@ -506,6 +537,17 @@ const disguises: readonly Mutant[] = [
       delete from leads;`,
     becomes: 'stopped',
     why: 'a plain statement before COMMIT sees that the function was changed',
+  },
+  {
+    does: 'the same, with an operator of its own that the database’s search_path finds first',
+    before: `create schema decoy; create function decoy.always(int, int) returns boolean language sql as 'select true';
+      create operator decoy.> (function = decoy.always, leftarg = int, rightarg = int);
+      do $$ begin execute format('alter database %I set search_path = decoy, pg_catalog, public', current_database()); end $$;`,
+    sql: `create or replace function lockstep.close(first_id bigint, last_id bigint, guards boolean default false, exact oid[] default null)
+      returns jsonb language sql as 'update lockstep.ledger set finished = now() where id between first_id and last_id returning null::jsonb';
+      delete from leads;`,
+    becomes: 'stopped',
+    why: 'the statements behind a file look into pg_catalog alone',
   },
   {
     does: 'another lockstep.close, of other arguments, which finishes the row',
@@ -564,6 +606,14 @@ const disguises: readonly Mutant[] = [
 /** Tables, however they change. */
 const shapes: readonly Mutant[] = [
   { does: 'DROP TABLE', sql: 'drop table notes;', becomes: 'caught', says: 'would drop notes' },
+  {
+    does: 'DROP of a table that has rows and no column',
+    before: 'create table counted (); insert into counted default values;',
+    sql: 'drop table counted;',
+    guard: 'counted',
+    becomes: 'caught',
+    says: 'would drop counted',
+  },
   {
     does: 'DROP SCHEMA ... CASCADE',
     before:
@@ -687,8 +737,13 @@ const shapes: readonly Mutant[] = [
   },
   {
     does: 'ALTER COLUMN ... TYPE that rewrites',
-    sql: 'alter table leads alter column score type int using 0;',
-    before: 'alter table leads alter column score drop default;',
+    sql: 'alter table leads alter column email type int using 0;',
+    becomes: 'caught',
+    says: 'would change the type of the column email of leads',
+  },
+  {
+    does: 'ALTER COLUMN ... TYPE to a shorter one, which cuts values',
+    sql: 'alter table leads alter column score type varchar(2) using left(score, 2);',
     becomes: 'caught',
     says: 'would change the type of the column score of leads',
   },
@@ -735,6 +790,21 @@ const shapes: readonly Mutant[] = [
     why: 'without its key no row can be found again',
   },
   {
+    does: 'the same where there is another key',
+    before:
+      'create table codes (id int primary key, code int not null unique); insert into codes values (1, 1), (2, 2);',
+    sql: '-- lockstep: allow drop-column on codes\nalter table codes drop column id; delete from codes where code = 1;',
+    guard: 'codes',
+    becomes: 'caught',
+    says: 'would lose up to 1 row of codes',
+  },
+  {
+    does: 'a TRUNCATE and other rows in a table without a key, which the file gives one',
+    sql: `truncate clicks; insert into clicks select i, '/new' from generate_series(1, 10) i; alter table clicks add primary key (lead);`,
+    becomes: 'caught',
+    says: 'would lose rows of clicks, which it truncates',
+  },
+  {
     does: 'a DELETE in a table without a key, which the file gives one',
     sql: 'delete from clicks where lead = 1; alter table clicks add primary key (lead);',
     becomes: 'caught',
@@ -742,7 +812,7 @@ const shapes: readonly Mutant[] = [
   },
   {
     does: 'a key that gets another type, with leave, and a DELETE without',
-    sql: '-- lockstep: allow retype on notes\nalter table notes alter column id type text using id::text; delete from notes where lead = 1;',
+    sql: '-- lockstep: allow retype on notes\nalter table notes alter column id type bigint; delete from notes where lead = 1;',
     becomes: 'caught',
     says: '-- lockstep: allow delete <= 1 on notes',
   },
@@ -791,6 +861,47 @@ const shapes: readonly Mutant[] = [
     says: 'would lose up to 1 row of codes',
   },
   {
+    does: 'an index that is not unique is no key',
+    before: `create table codes (code int not null, what text); create index on codes (code); insert into codes values (1, 'a');`,
+    sql: `delete from codes; insert into codes values (1, 'b');`,
+    guard: 'codes',
+    becomes: 'caught',
+    says: 'would lose up to 1 row of codes',
+  },
+  {
+    does: 'a unique index that an interruption left invalid is no key',
+    prepared: `create table codes (code int not null, what text); create unique index codes_code on codes (code); insert into codes values (1, 'a');
+      update pg_index set indisvalid = false where indexrelid = 'codes_code'::regclass; alter table codes owner to lockstep_test;`,
+    sql: `delete from codes; insert into codes values (1, 'b');`,
+    guard: 'codes',
+    becomes: 'caught',
+    says: 'would lose up to 1 row of codes',
+  },
+  {
+    does: 'a unique index over an expression is no key',
+    before: `create table codes (code int not null, what text); create unique index on codes (code, lower(what)); insert into codes values (1, 'a');`,
+    sql: `delete from codes; insert into codes values (1, 'b');`,
+    guard: 'codes',
+    becomes: 'caught',
+    says: 'would lose up to 1 row of codes',
+  },
+  {
+    does: 'a column that an index only includes is no part of the key',
+    before: `create table codes (code int not null, what text, unique (code) include (what)); insert into codes values (1, 'a');`,
+    sql: `delete from codes; insert into codes values (1, 'b');`,
+    guard: 'codes',
+    becomes: 'told',
+  },
+  {
+    does: 'one of two columns of the key dropped, with leave, and other rows',
+    before:
+      'create table pairs (a int, b int, code int not null unique, primary key (a, b)); insert into pairs values (1, 1, 1), (2, 1, 2);',
+    sql: '-- lockstep: allow drop-column on pairs\nalter table pairs drop column a; delete from pairs; insert into pairs values (1, 3), (1, 4);',
+    guard: 'pairs',
+    becomes: 'caught',
+    says: 'would lose up to 2 rows of pairs',
+  },
+  {
     does: 'an empty table that a rule turns into a view',
     before: 'create table faqs (id int);',
     sql: 'create rule "_RETURN" as on select to faqs do instead select 1 as id;',
@@ -822,6 +933,12 @@ const shapes: readonly Mutant[] = [
     sql: 'alter table clicks set unlogged;',
     becomes: 'caught',
     says: 'would make clicks unlogged',
+  },
+  {
+    does: 'a DELETE that a savepoint rolls back, in a table that is unlogged already',
+    before: 'alter table people set unlogged;',
+    sql: 'savepoint s; delete from people; rollback to s; update people set name = null;',
+    becomes: 'harmless',
   },
   {
     does: 'SET UNLOGGED, and SET LOGGED again',
@@ -941,6 +1058,22 @@ const trees: readonly Mutant[] = [
     sql: 'with moved as (delete from only people where id < 3 returning *) insert into staff select * from moved; alter table staff set unlogged;',
     becomes: 'caught',
     says: 'would make staff unlogged',
+  },
+  {
+    does: 'rows moved to a new child table',
+    sql: 'create table volunteers () inherits (people); with moved as (delete from only people where id < 3 returning *) insert into volunteers select * from moved;',
+    becomes: 'harmless',
+  },
+  {
+    does: 'a DELETE that a savepoint rolls back, in a tree with an unlogged child',
+    before: `create unlogged table volunteers () inherits (people); insert into volunteers values (50, 'v');`,
+    sql: 'savepoint s; delete from people; rollback to s; update people set name = null;',
+    becomes: 'harmless',
+  },
+  {
+    does: 'RENAME of a partition',
+    sql: 'alter table visits_2019 rename to visits_old;',
+    becomes: 'harmless',
   },
   {
     does: 'rows moved to a new child table that is unlogged',
@@ -1132,10 +1265,38 @@ const allowances: readonly Mutant[] = [
     why: 'it was let go: from then on the new table of the name is guarded',
   },
   {
+    does: 'a DELETE in two partitions that the whole table is allowed',
+    sql: '-- lockstep: allow delete on visits\ndelete from visits where id in (1, 11);',
+    becomes: 'allowed',
+  },
+  {
     does: 'a DELETE that is allowed in one partition, and one in another',
     sql: '-- lockstep: allow delete on visits_2019\ndelete from visits where id in (1, 11);',
     becomes: 'caught',
     says: 'would lose 2 rows of visits',
+  },
+  {
+    does: 'a DELETE that two lines allow, one of them with a bound',
+    sql: '-- lockstep: allow delete on notes\n-- lockstep: allow delete <= 1 on notes\ndelete from notes;',
+    becomes: 'allowed',
+  },
+  {
+    does: 'a DELETE before a DROP that is allowed',
+    sql: '-- lockstep: allow drop on notes\ndelete from notes where id < 3; drop table notes;',
+    becomes: 'allowed',
+    why: 'leave to drop is leave for all its rows',
+  },
+  {
+    does: 'a TRUNCATE that is allowed, other rows, and a DELETE of one that is not',
+    sql: '-- lockstep: allow truncate on notes\ntruncate notes; insert into notes select i, null from generate_series(11, 15) i; delete from notes where id = 14;',
+    becomes: 'caught',
+    says: 'would lose 5 rows of notes',
+  },
+  {
+    does: 'a DELETE within its bound in a table without a key, and rows moved to another partition',
+    sql: `-- lockstep: allow delete <= 1 on clicks\ndelete from clicks where lead = 1; update visits set day = '2020-05-01' where id < 4;`,
+    becomes: 'allowed',
+    why: 'what the first try had deleted does not count in the second',
   },
   {
     does: 'a DELETE that is allowed, and its cascade that is not',

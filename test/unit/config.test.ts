@@ -130,6 +130,14 @@ test('a wait that was asked for and that the deadline cuts is told, and no other
     'LOCKSTEP_RUNNER_WAIT is longer than LOCKSTEP_DEADLINE, which cuts it',
   ])
   assert.deepEqual(read({ ...asked, LOCKSTEP_DEADLINE: '0' }).warnings, [])
+  const waits = ['CONNECT', 'RUNNER', 'RETRY', 'GATE', 'ROLLOUT'].map(
+    (what) => `LOCKSTEP_${what}_WAIT`,
+  )
+  const all = Object.fromEntries(waits.map((name) => [name, '6m']))
+  assert.deepEqual(
+    read({ LOCKSTEP_DEADLINE: '5m', ...all }).warnings,
+    waits.map((name) => `${name} is longer than LOCKSTEP_DEADLINE, which cuts it`),
+  )
 })
 
 test('what is said of a rollout goes together', () => {
@@ -351,6 +359,8 @@ for (const text of [
   'configmap/CRM',
   'configmap/a/b/c',
   'configmap/a-',
+  `configmap/${'a'.repeat(254)}`,
+  `configmap/${'a'.repeat(64)}/crm`,
   'file:',
 ])
   test(`LOCKSTEP_STATUS=${text} is refused`, () => {

@@ -40,7 +40,7 @@
   resources:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- $mounts := concat ($values.gate.version | empty | ternary (include "lockstep.sqlMounts" $ | fromYamlArray) list) $values.extraVolumeMounts }}
+  {{- $mounts := concat ($values.gate.version | empty | ternary (include "lockstep.sqlMounts" $ | fromYamlArray) list) (default list $values.extraVolumeMounts) }}
   {{- if eq $source "file" }}
   {{- $mounts = append $mounts (dict "name" "lockstep-status" "mountPath" "/lockstep-status" "readOnly" true) }}
   {{- end }}
@@ -56,7 +56,7 @@
 {{- $ := (.Subcharts).lockstep | default . -}}
 {{- include "lockstep.refuse" $ -}}
 {{- if $.Values.gate.enabled -}}
-{{- $volumes := concat ($.Values.gate.version | empty | ternary (include "lockstep.sqlVolumes" $ | fromYamlArray) list) $.Values.extraVolumes -}}
+{{- $volumes := concat ($.Values.gate.version | empty | ternary (include "lockstep.sqlVolumes" $ | fromYamlArray) list) (default list $.Values.extraVolumes) -}}
 {{- if eq (include "lockstep.gate.source" $) "file" -}}
 {{- $volumes = append $volumes (dict "name" "lockstep-status" "configMap" (dict "name" (include "lockstep.statusName" $) "optional" true)) -}}
 {{- end -}}
@@ -107,7 +107,7 @@ subjects:
 
 {{/* Metadata of an object that is no hook: dict "scope" "name" "component". */}}
 {{- define "lockstep.lasting" -}}
-{{- $annotations := .scope.Values.commonAnnotations -}}
+{{- $annotations := default dict .scope.Values.commonAnnotations -}}
 {{- if eq .scope.Values.mode "argocd" -}}
 {{- $annotations = merge (dict "argocd.argoproj.io/sync-wave" "-1") $annotations -}}
 {{- end -}}

@@ -13,7 +13,7 @@
 {{- end -}}
 
 {{- define "lockstep.statusName" -}}
-{{- tpl .Values.status.name . | default (include "lockstep.fullname" .) -}}
+{{- tpl (default "" .Values.status.name) . | default (include "lockstep.fullname" .) -}}
 {{- end -}}
 
 {{- define "lockstep.serviceAccountName" -}}
@@ -26,13 +26,13 @@
 
 {{- define "lockstep.image" -}}
 {{- $image := .Values.image -}}
-{{- $repository := required "image.repository is not set: name the image that holds your SQL files (FROM lockstep, COPY sql /sql), or the one of Lockstep itself together with migrations.configMap or migrations.volume" (tpl $image.repository .) -}}
-{{- with tpl $image.registry . -}}{{- . -}}/{{- end -}}
+{{- $repository := required "image.repository is not set: name the image that holds your SQL files (FROM lockstep, COPY sql /sql), or the one of Lockstep itself together with migrations.configMap or migrations.volume" (tpl (default "" $image.repository) .) -}}
+{{- with tpl (default "" $image.registry) . -}}{{- . -}}/{{- end -}}
 {{- $repository -}}
-{{- with tpl $image.digest . -}}
+{{- with tpl (default "" $image.digest) . -}}
 @{{- . -}}
 {{- else -}}
-:{{- tpl $image.tag . | default .Chart.AppVersion -}}
+:{{- tpl (default "" $image.tag) . | default .Chart.AppVersion -}}
 {{- end -}}
 {{- end -}}
 
@@ -59,7 +59,7 @@ way of a map, since a release may be called 1234, and labels of the values may b
 {{- define "lockstep.labels" -}}
 {{- $chart := printf "%s-%s" .scope.Chart.Name .scope.Chart.Version | replace "+" "_" -}}
 {{- $others := dict "app.kubernetes.io/version" .scope.Chart.AppVersion "app.kubernetes.io/managed-by" .scope.Release.Service "helm.sh/chart" $chart -}}
-{{- merge (include "lockstep.selectorLabels" . | fromYaml) $others .scope.Values.commonLabels | toYaml -}}
+{{- merge (include "lockstep.selectorLabels" . | fromYaml) $others (default dict .scope.Values.commonLabels) | toYaml -}}
 {{- end -}}
 
 {{/*
@@ -97,7 +97,7 @@ labels:
 {{- $_ := set $annotations "argocd.argoproj.io/sync-wave" $weight -}}
 {{- $_ := set $annotations "argocd.argoproj.io/hook-delete-policy" (list "BeforeHookCreation" (empty .passing | ternary "" "HookSucceeded") | compact | join ",") -}}
 {{- end -}}
-{{- $annotations = merge $annotations (.annotations | default dict) $values.commonAnnotations -}}
+{{- $annotations = merge $annotations (default dict .annotations) (default dict $values.commonAnnotations) -}}
 {{- with $annotations }}
 annotations:
   {{- toYaml . | nindent 2 }}

@@ -56,8 +56,8 @@ The pods of a Job: dict "scope" "component" "args" "phase" "deadline" "account".
 {{- $address := include "lockstep.address" .scope | fromYaml -}}
 metadata:
   labels:
-    {{- merge (include "lockstep.selectorLabels" . | fromYaml) $values.podLabels $values.commonLabels | toYaml | nindent 4 }}
-  {{- with merge dict $values.podAnnotations $values.commonAnnotations }}
+    {{- merge (include "lockstep.selectorLabels" . | fromYaml) (default dict $values.podLabels) (default dict $values.commonLabels) | toYaml | nindent 4 }}
+  {{- with merge dict (default dict $values.podAnnotations) (default dict $values.commonAnnotations) }}
   annotations:
     {{- toYaml . | nindent 4 }}
   {{- end }}
@@ -128,11 +128,11 @@ spec:
       resources:
         {{- toYaml . | nindent 8 }}
       {{- end }}
-      {{- with concat (include "lockstep.sqlMounts" .scope | fromYamlArray) $values.extraVolumeMounts }}
+      {{- with concat (include "lockstep.sqlMounts" .scope | fromYamlArray) (default list $values.extraVolumeMounts) }}
       volumeMounts:
         {{- toYaml . | nindent 8 }}
       {{- end }}
-  {{- with concat (include "lockstep.sqlVolumes" .scope | fromYamlArray) $values.extraVolumes }}
+  {{- with concat (include "lockstep.sqlVolumes" .scope | fromYamlArray) (default list $values.extraVolumes) }}
   volumes:
     {{- toYaml . | nindent 4 }}
   {{- end }}

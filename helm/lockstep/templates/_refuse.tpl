@@ -19,7 +19,7 @@
 {{- fail (printf "%s.activeDeadlineSeconds is %d: it must be longer than job.terminationGracePeriodSeconds (%d) by 10 at least, in which the program works" $key (int $deadline) (int $values.job.terminationGracePeriodSeconds)) -}}
 {{- end -}}
 {{- end -}}
-{{- if not (regexMatch "^$|^postgres(ql)?://" $values.database.url) -}}
+{{- if not (regexMatch "^$|^postgres(ql)?://" (default "" $values.database.url)) -}}
 {{- fail "database.url must begin with postgres:// or postgresql://" -}}
 {{- end -}}
 {{- if and $values.database.url $values.database.existingSecret -}}
