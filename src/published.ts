@@ -236,7 +236,7 @@ export function unlike(
   { files, baseline }: Pick<Folder, 'files' | 'baseline'>,
 ): readonly Entry[] {
   return [...files, ...(baseline?.covers ?? [])].filter(
-    ({ file, checksum }) => checksum === '' || checksums[file] !== short(checksum),
+    ({ file, checksum }) => checksums[file] !== short(checksum),
   )
 }
 

@@ -3,9 +3,11 @@ import { test } from 'node:test'
 import { readPublished } from '../../src/published.ts'
 import { startApiServer, type ApiServer, type Mischief } from '../support/api-server.ts'
 import { freshDatabase, type Database } from '../support/database.ts'
+import { folderOf } from '../support/folder.ts'
 import { migrateFiles } from '../support/migration.ts'
 import { assertFailed, assertSucceeded } from '../support/output.ts'
-import type { Ran } from '../support/program.ts'
+import { startProgram, type Ran } from '../support/program.ts'
+import { until } from '../support/until.ts'
 
 const two = {
   '0001_people.sql': 'create table people (id int primary key);\n',
@@ -46,6 +48,46 @@ test('a run publishes, and one with nothing to do asks once and writes nothing',
     api.asked.slice(before).map(({ method }) => method),
     ['GET'],
   )
+})
+
+/** How many questions of a kind have come. */
+function askedBy(method: string, { asked }: ApiServer): number {
+  return asked.filter((question) => question.method === method).length
+}
+
+test('while files are applied it is looked at once, and written every two seconds at most', async () => {
+  await using db = await freshDatabase()
+  await using api = await startApiServer()
+  const slow = Array.from({ length: 12 }, (_, at) => [`${at + 1}_slow.sql`, 'select pg_sleep(0.2)'])
+  const begunMs = performance.now()
+  assertSucceeded(await migrate(db, api, {}, Object.fromEntries(slow)))
+  const tookMs = performance.now() - begunMs
+  assert.equal(askedBy('GET', api), 1)
+  const writes = askedBy('PATCH', api)
+  // One at the beginning and one at the end.
+  assert.ok(writes >= 2 && writes <= 2 + tookMs / 2_000, `${writes} in ${tookMs} ms`)
+})
+
+test('who waits for the lock looks twice a second at most', async () => {
+  await using db = await freshDatabase()
+  await using api = await startApiServer()
+  assertSucceeded(await migrate(db, api))
+  api.maps.clear()
+  await db.sql(`select pg_advisory_lock(-6666451310881527300)`)
+  using dir = folderOf(two)
+  const env = { LOCKSTEP_STATUS: 'configmap/crm', KUBECONFIG: api.kubeconfig }
+  const looksMs: number[] = []
+  api.mischief = () => void looksMs.push(performance.now())
+  const waiting = startProgram({
+    form: 'bundle',
+    env: { DATABASE_URL: db.url, LOCKSTEP_DIR: dir.path, ...env },
+  })
+  // The first look takes longer: the client is loaded for it.
+  await until(() => looksMs.length >= 3)
+  waiting.child.kill('SIGTERM')
+  assertFailed(await waiting.ran, 75, 'INTERRUPTED')
+  const [, second = 0, third = 0] = looksMs
+  assert.ok(third - second > 400, `${third - second} ms`)
 })
 
 test('what somebody has changed by hand is taken back by the next run', async () => {

@@ -359,6 +359,8 @@ for (const text of [
   'configmap/CRM',
   'configmap/a/b/c',
   'configmap/a-',
+  `configmap/${'a'.repeat(254)}`,
+  `configmap/${'a'.repeat(64)}/crm`,
   'file:',
 ])
   test(`LOCKSTEP_STATUS=${text} is refused`, () => {

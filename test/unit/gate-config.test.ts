@@ -23,6 +23,8 @@ for (const [env, from, place, addresses] of [
   // Not even an address that is wrong: the database is not asked.
   [{ DATABASE_URL: 'nonsense', PGPORT: 'x', ...file }, 'file', 'file', 0],
   [{ PGSSLMODE: 'nonsense', ...map }, undefined, 'configmap', 0],
+  // As a chart sets what nobody has given.
+  [{ DATABASE_URL: '', ...map }, undefined, 'configmap', 0],
 ] as const satisfies readonly (readonly [Env, GateSource | undefined, unknown, number])[]) {
   test(`${JSON.stringify(env)} --from ${from} leads to ${place ?? 'the database'}`, () => {
     const config = readGateConfig(env, from)
@@ -35,6 +37,7 @@ for (const [env, from, place, addresses] of [
 for (const [env, from, says] of [
   [{}, undefined, /nothing to ask[^]*DATABASE_URL is not set, and LOCKSTEP_STATUS names no place/],
   [{}, 'database', /DATABASE_URL is not set/],
+  [{ DATABASE_URL_FILE: '/nowhere/url', ...map }, undefined, /DATABASE_URL_FILE/],
   [map, 'file', /--from file does not go with LOCKSTEP_STATUS[^]*file:PATH/],
   [file, 'configmap', /--from configmap does not go with LOCKSTEP_STATUS[^]*configmap\/NAME/],
   [{ DATABASE_URL: 'nonsense', ...map }, 'configmap', /DATABASE_URL/],

@@ -52,6 +52,8 @@ for (const [image, rows, run, verdict] of [
   ['1_a 2_b', [a, b], failed, 'open 2'],
   ['1_a', [a, b], undefined, 'open 1 2_b'],
   ['1_a 2_b', [a, { ...b, name: '9_b' }], undefined, 'open 2'],
+  // One that this image has left out is not ahead of it.
+  ['1_a 3_c', [a, b, c], undefined, 'open 2'],
   ['1_a 2_b!', [a], undefined, 'open 2'],
   ['1_a 2_b', [a], undefined, 'waits for 2_b; no run has begun that could apply it'],
   [
@@ -68,6 +70,13 @@ for (const [image, rows, run, verdict] of [
     'waits for 2_b; run cafe0123 of another image succeeded 12 s ago without it',
   ],
   ['1_a 2_b', [a], lost, 'waits for 2_b; run cafe0123 ended with CONNECTION_LOST 12 s ago'],
+  // A retry may help.
+  [
+    '1_a 2_b',
+    [a],
+    { ...lost, agoMs: 100 },
+    'waits for 2_b; run cafe0123 ended with CONNECTION_LOST 0.1 s ago',
+  ],
   // Earlier than the gate, and not long ago: somebody may be about to try again.
   ['1_a 2_b', [a], failed, 'waits for 2_b; run cafe0123 ended with SQL_FAILED (in 2_b) 12 s ago'],
   ['1_a 2_b', [a], { ...failed, agoMs: 4_999 }, 'SAME_FILES_FAILED'],

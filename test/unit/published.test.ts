@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Folder } from '../../src/files/folder.ts'
 import { needOf } from '../../src/needs.ts'
 import {
+  fieldShapes,
   publishedOf,
   readPublished,
   rowsOf,
@@ -9,7 +11,7 @@ import {
   textOf,
   type Published,
 } from '../../src/published.ts'
-import { folderOf, rowOf } from '../support/decision.ts'
+import { fileOf, folderOf, rowOf } from '../support/decision.ts'
 
 const facts = {
   state: 'succeeded',
@@ -134,6 +136,40 @@ for (const [what, edit, says] of [
   })
 }
 
+// For each field what no release of this format writes.
+const wrong: Readonly<Record<keyof typeof fieldShapes, readonly unknown[]>> = {
+  state: ['fine', 1],
+  version: ['v1', 1],
+  database: ['', '0123456789ABCDEF', '0123456789abcdef0'],
+  run: ['', 'cafe012', 'cafe0123 '],
+  set: ['', '0'.repeat(63)],
+  phase: ['', 'Before', 1],
+  program: ['', '1.2 3'],
+  started: ['', '2026-11-23', '2026-11-23T02:14:07.412'],
+  finished: ['', '2026-11-23'],
+  error: ['', 'sql failed', 1],
+  exit: ['1'],
+  reason: ['two\nlines', 1],
+  applied: [[], { 'a.sql': '0123456789abcdef' }, { '1_a.sql': '' }, { '1_a.sql': '0123' }],
+  checksums: [null, { '1_a.sql': '0123456789abcdef 0123456789abcdef' }],
+  folded: [[], { files: '1', digest: '' }, { files: 1 }],
+  breaksBefore: [[], { '1_a.sql': 'one' }, { '1_a.sql': 1 }],
+}
+
+for (const [field, values] of Object.entries(wrong)) {
+  test(`a document with a wrong ${field} is not believed`, () => {
+    for (const value of values) {
+      const text = JSON.stringify({ ...publishedOf(facts, rows), [field]: value })
+      assert.equal(readPublished(text), `its field ${field} is not as Lockstep writes it`, text)
+    }
+  })
+}
+
+test('of a file whose bytes nobody knew there is no checksum', () => {
+  const adopted = rowOf(1, '0001_a.sql', 'a', { checksum: '' })
+  assert.deepEqual(readBack(publishedOf(facts, [adopted])).checksums, {})
+})
+
 test('another state, database, file, meaning or breaks-before is not the same; other facts are', () => {
   const published = publishedOf(facts, rows)
   const [first, second, third] = rows
@@ -144,6 +180,7 @@ test('another state, database, file, meaning or breaks-before is not the same; o
     publishedOf(facts, [first, second]),
     publishedOf(facts, [{ ...first, meanings: ['3'.repeat(64)] }, second, third]),
     publishedOf(facts, [{ ...first, breaksBefore: '1' }, second, third]),
+    { ...published, folded: { files: 1, digest: '0' } },
   ]
   for (const other of others) assert.ok(!saysTheSame(published, other))
   const later = { ...facts, run: '00000000', set: '0'.repeat(64), finished: facts.started }
@@ -213,7 +250,7 @@ test('where there is no room for all names, covered files are folded, and are th
 
   const image = folderOf([...many, '20001_x'].join(' '))
   const files = image.files.map((file) => ({ ...file, file: `${file.file}.sql` }))
-  const contents = {
+  const contents: Folder = {
     ...image,
     files: files.map((file, index) => ({
       ...file,
@@ -221,6 +258,17 @@ test('where there is no room for all names, covered files are folded, and are th
     })),
   }
   assert.deepEqual(needOf(contents, rowsOf(readBack(document), contents)).lacking, [])
+  // Adopted in another order, they are the same.
+  assert.deepEqual(publishedOf(facts, inLedger.toReversed()).folded, document.folded)
+  // A comment in a file that is there by its name hides none of the others.
+  const commented = {
+    ...contents,
+    files: contents.files.with(20_000, fileOf('20001_x.sql', "x''")),
+  }
+  assert.deepEqual(needOf(commented, rowsOf(readBack(document), commented)).lacking, [])
+  const edited = contents.files.with(7, fileOf('8_covered_file_of_old_times.sql', 'other'))
+  const other = { ...contents, files: edited }
+  assert.equal(needOf(other, rowsOf(readBack(document), other)).lacking.length, 20_000)
   const fewer = { ...contents, files: contents.files.slice(1) }
   assert.equal(needOf(fewer, rowsOf(readBack(document), fewer)).lacking.length, 19_999)
 })

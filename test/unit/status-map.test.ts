@@ -273,6 +273,36 @@ for (const [what, access, says] of [
   })
 }
 
+test('a kubeconfig wins over the account of the pod; of several files the first names the context', () => {
+  const home = mkdtempSync(join(tmpdir(), 'lockstep-home-'))
+  try {
+    mkdirSync(join(home, '.kube'))
+    const write = (name: string, text: string): string => {
+      writeFileSync(join(home, '.kube', name), text)
+      return join(home, '.kube', name)
+    }
+    const whole = (name: string): string =>
+      write(
+        name,
+        `clusters: [{name: ${name}, cluster: {server: 'https://${name}'}}]
+contexts: [{name: ${name}, context: {cluster: ${name}, user: ${name}}}]
+users: [{name: ${name}, user: {}}]
+current-context: ${name}`,
+      )
+    const [one, two] = [whole('one'), whole('two')]
+    const lead = write('lead', 'clusters: []\nusers: []\ncontexts: []\ncurrent-context: two')
+    whole('config')
+    const leadsTo = (kubeconfig: string | undefined, isInside = false): string =>
+      problemOf(openCluster({ kubeconfig, isInside, home }, '/nowhere'))
+    assert.equal(leadsTo(one, true), 'it leads to https://one')
+    assert.equal(leadsTo(`${one}:${two}`), 'it leads to https://one')
+    assert.equal(leadsTo(`:${lead}:${two}:${one}`), 'it leads to https://two')
+    assert.equal(leadsTo(undefined), 'it leads to https://config')
+  } finally {
+    rmSync(home, { recursive: true })
+  }
+})
+
 // A case: a kubeconfig that is wrong, and what is said; never what it holds.
 for (const [what, text, says] of [
   ['garbage', 'token: "s3cret', /cannot be read$/],
