@@ -69,13 +69,17 @@ function shown(sqlState: string, primary: string, routine: string | undefined): 
   if (routine !== undefined && raising.has(routine) && !sqlState.startsWith('LS'))
     return 'an exception that the file raises; its text is in the log of the server'
   const quoted = fromFirstQuoteToLast.exec(primary)?.[0]
-  if (quoted === undefined || !(sqlState.startsWith('22') || sqlState === '42601')) return primary
+  if (quoted === undefined || namesOfEncodings.has(sqlState)) return primary
+  if (!sqlState.startsWith('22') && sqlState !== '42601') return primary
   if (sqlState === '42601' && isHarmless(quoted.slice(1, -1))) return primary
   return primary.replace(quoted, () => '"…"')
 }
 
 /** Functions of PL/pgSQL, as the server names the place of an error in its own source. */
 const raising = new Set(['exec_stmt_raise', 'exec_stmt_assert'])
+
+/** What these quote are encodings: a character that is none there, or has no equivalent there. */
+const namesOfEncodings = new Set(['22021', '22P05'])
 
 const fromFirstQuoteToLast = /["'«»‹›„“”‚‘’「」『』](?:.*["'«»‹›„“”‚‘’「」『』])?/s
 

@@ -18,6 +18,11 @@ for (const [sqlState, primary, shown] of [
   ],
   ['22012', 'division by zero', 'division by zero'],
   [
+    '22P05',
+    'character with byte sequence 0xe6 in encoding "UTF8" has no equivalent in encoding "LATIN1"',
+    'character with byte sequence 0xe6 in encoding "UTF8" has no equivalent in encoding "LATIN1"',
+  ],
+  [
     '22P02',
     `invalid input syntax for type integer: "${canary}"`,
     'invalid input syntax for type integer: "…"',
