@@ -64,8 +64,10 @@ export function lookBack(s: string, schema: string): string {
         held_before := was.held_before;
         own_level := case when was.level > coalesce((held_before ->> was.oid::text)::int, 0) then was.level end;
         -- A trigger or a rule would run behind the look, and those of a child with them.
-        is_altered := is_altered or was.space = ${own} and (coalesce(own_level, 0) >= ${lockModes.indexOf('SHARE') + 1}
-          or own_level > 1 and exists (select from pg_inherits where inhparent = was.oid));
+        if was.space = ${own} and own_level > 1 then
+          is_altered := is_altered or own_level >= ${lockModes.indexOf('SHARE') + 1}
+            or exists (select from pg_inherits where inhparent = was.oid);
+        end if;
         if was.in_schemas is not null then
           guarded := guarded || was.in_schemas;
           is_suspicious := true;
@@ -101,13 +103,16 @@ export function lookBack(s: string, schema: string): string {
         if was.root is not null then
           guarded := guarded || jsonb_build_array(jsonb_build_array(was.oid, was.level, was.space, was.name,
             was.kind, was.file, was.persistence, was.root, was.columns));
-          is_suspicious := is_suspicious or deleted > 0 or not is_there or was.file <> is_now.file
-            or was.level > 1 and (was.oid <> was.root or was.name <> is_now.name or was.space <> is_now.space
+          is_suspicious := is_suspicious or deleted > 0 or not is_there or was.file <> is_now.file;
+          -- What only a stronger lock lets happen takes a query.
+          if was.level > 1 then
+            is_suspicious := is_suspicious or was.oid <> was.root or was.name <> is_now.name or was.space <> is_now.space
               or exists (
                 select from jsonb_object_keys(was.columns) as c (number)
                 where not exists (
                   select from pg_attribute a
-                  where a.attrelid = was.oid and a.attnum = c.number::int and not a.attisdropped)));
+                  where a.attrelid = was.oid and a.attnum = c.number::int and not a.attisdropped));
+          end if;
         end if;
         if was.space = ${own} or change is null and coalesce(own_level, 1) = 1 and coalesce(inserted, updated, deleted) is null then
           continue;

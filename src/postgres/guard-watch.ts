@@ -87,7 +87,10 @@ export function touchedBefore(schema: string): { guarded: string; unguarded: str
   const own = literal(schema)
   const isOwn = `n.nspname = ${own} and (held.level > 1 or pg_stat_get_xact_tuples_deleted(c.oid) > 0)`
   const isGuardedSpace = `(n.nspname = any (spaces) or '*' = any (spaces))`
-  const root = `case when ${isOwn} then c.oid when c.relkind in ${tables} then (
+  const root = `case when ${isOwn} then c.oid
+      when c.relkind in ${tables} and not exists (select from pg_inherits where inhrelid = c.oid) then
+        case when c.oid = any (guarded) or ${isGuardedSpace} then c.oid end
+      when c.relkind in ${tables} then (
         -- The uppermost guarded table of the tree: rows may move below it.
         with recursive up (oid, depth) as (
           select c.oid, 0

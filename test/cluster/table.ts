@@ -1,7 +1,8 @@
 import type { TestEvent } from 'node:test/reporters'
 
 /**
- * A line for each check with what came of it, and the figures that tests have noted.
+ * A line for each check with what came of it and the suite that it is of, such as a version of Helm, and the
+ * figures that tests have noted.
  *
  * @param show - told a dot or a failure as each test ends
  */
@@ -10,6 +11,8 @@ export async function table(
   show: (progress: string) => void,
 ): Promise<{ text: string; isGreen: boolean }> {
   const lines: { result: string; seconds: number; name: string }[] = []
+  /** How many lines there were when the last suite ended: a suite is told behind its tests. */
+  let ofSuites = 0
   const notes: string[] = []
   for await (const { type, data } of events) {
     // Those at the outermost level are figures of the runner.
@@ -18,11 +21,17 @@ export async function table(
     const { name, skip, details } = data
     if (type === 'test:pass') show('.')
     else show(`\nFAILED ${name}\n${causeOf(data.details)}\n`)
-    if (details.type === 'suite') continue
+    if (details.type === 'suite') {
+      for (const line of lines.slice(ofSuites)) line.name += ` [${name}]`
+      ofSuites = lines.length
+      continue
+    }
     const isSkipped = skip !== undefined && skip !== false
     const result = isSkipped ? 'skipped' : type === 'test:pass' ? 'passed' : 'FAILED'
     const why = typeof skip === 'string' ? ` (${skip})` : ''
     lines.push({ result, seconds: details.duration_ms / 1000, name: `${name}${why}` })
+    // Outside of any suite.
+    if (data.nesting === 0) ofSuites = lines.length
   }
   const sorted = lines
     .toSorted((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))

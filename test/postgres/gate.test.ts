@@ -181,7 +181,9 @@ test('a server that is full, away, or has no such database yet is a reason to wa
   const missing = { url: urlOf(db.url, { database: `${db.name}_not_yet` }) }
   assertFailed(await gate(missing, dir, shut), 75, 'GATE_WAIT_OVER', 'does not exist')
   const away = { url: urlOf(db.url, { host: '127.0.0.1:1' }) }
-  assertFailed(await gate(away, dir, shut), 75, 'GATE_WAIT_OVER', 'connection refused')
+  // A look takes no longer for what a run would wait for a connection.
+  const long = { ...shut, LOCKSTEP_CONNECT_WAIT: '1h' }
+  assertFailed(await gate(away, dir, long), 75, 'GATE_WAIT_OVER', 'connection refused')
 })
 
 test('a look is one connection that is gone afterwards, and reads nothing but the ledger', async () => {
@@ -203,7 +205,9 @@ test('a look is one connection that is gone afterwards, and reads nothing but th
     assert.equal(locks.length, 0)
   })
   waiting.child.kill('SIGTERM')
-  assertFailed(await waiting.ran, 75, 'INTERRUPTED')
+  const ran = await waiting.ran
+  assertFailed(ran, 75, 'INTERRUPTED')
+  assert.equal(ran.stdout.match(/^database/gm)?.length, 1)
   assert.deepEqual(await db.sql(scans), before)
 })
 

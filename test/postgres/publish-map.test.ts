@@ -90,6 +90,29 @@ test('who waits for the lock looks twice a second at most', async () => {
   assert.ok(third - second > 400, `${third - second} ms`)
 })
 
+test('a stopped run tries to say so for two seconds only', async () => {
+  await using db = await freshDatabase()
+  await using api = await startApiServer()
+  using dir = folderOf({ ...two, '0003_sleep.sql': 'select pg_sleep(60)' })
+  const running = startProgram({
+    form: 'bundle',
+    env: {
+      DATABASE_URL: db.url,
+      LOCKSTEP_DIR: dir.path,
+      LOCKSTEP_STATUS: 'configmap/crm',
+      KUBECONFIG: api.kubeconfig,
+      LOCKSTEP_HEARTBEAT: '300ms',
+    },
+  })
+  await running.says('0003_sleep.sql for')
+  await until(() => told(api) === 'running 0002')
+  api.mischief = ({ body }) => (body.includes('interrupted') ? { status: 500 } : undefined)
+  const begunMs = performance.now()
+  running.child.kill('SIGTERM')
+  assertFailed(await running.ran, 75, 'INTERRUPTED', 'the status is not published: the API server')
+  assert.ok(performance.now() - begunMs < 7_000)
+})
+
 test('what somebody has changed by hand is taken back by the next run', async () => {
   await using db = await freshDatabase()
   await using api = await startApiServer()

@@ -56,16 +56,34 @@ const fails = { fails: true } as const
 /** What is watched: which tables, and since when. */
 const watch = of('src/postgres/guard-watch.ts', [
   [
-    'the tables that are named',
+    'the named tables that are trees',
     'up.oid = any (guarded) or ${isGuardedSpace}',
     '${isGuardedSpace}',
+    '^DELETE on a partition',
+  ],
+  [
+    'the named tables that are in no tree',
+    'case when c.oid = any (guarded) or ${isGuardedSpace} then',
+    'case when ${isGuardedSpace} then',
     '^DELETE of one row$',
   ],
   [
-    'the tables of patterns',
+    'the tables of patterns that are in no tree',
+    'case when c.oid = any (guarded) or ${isGuardedSpace} then',
+    'case when c.oid = any (guarded) then',
+    'by a pattern$',
+  ],
+  [
+    'that a part is looked at with its tree',
+    ' and not exists (select from pg_inherits where inhrelid = c.oid) then',
+    ' then',
+    '^DELETE on a partition',
+  ],
+  [
+    'the tables of patterns that are trees',
     'up.oid = any (guarded) or ${isGuardedSpace}',
     'up.oid = any (guarded)',
-    'by a pattern$',
+    '^a partition of a table that a pattern guards',
   ],
   [
     'the pattern of a schema',
@@ -100,8 +118,8 @@ const watch = of('src/postgres/guard-watch.ts', [
   ],
   [
     'only what has rows of its own',
-    'when c.relkind in ${tables} then (\n        -- The',
-    'when true then (\n        -- The',
+    'when c.relkind in ${tables} and not exists',
+    'when not exists',
     '^a materialized view is refreshed',
   ],
   [
@@ -181,7 +199,7 @@ const look = of('src/postgres/guard-look.ts', [
     'turns into a view',
     oldest,
   ],
-  ['another file of the table', ' or was.file <> is_now.file\n', '\n', '^TRUNCATE$'],
+  ['another file of the table', ' or was.file <> is_now.file;', ';', '^TRUNCATE$'],
   [
     'a part that may have left its tree',
     'was.oid <> was.root or was.name',
@@ -242,8 +260,8 @@ const look = of('src/postgres/guard-look.ts', [
   ],
   [
     'heirs of the ledger',
-    'or own_level > 1 and exists',
-    'or false and exists',
+    'or exists (select from pg_inherits where inhparent = was.oid)',
+    '',
     '^a child of the ledger',
   ],
   [
@@ -731,13 +749,6 @@ const around = of('src/postgres/envelope.ts', [
     '^a temporary table of the guarded name hides',
     others,
   ],
-  [
-    'figures that are sent behind each file',
-    "major >= 15 ? 'SELECT pg_catalog.pg_stat_force_next_flush();'",
-    "major < 15 ? ''",
-    '^deletes that a file is allowed',
-    others,
-  ],
 ])
 
 const elsewhere = [
@@ -751,6 +762,13 @@ const elsewhere = [
   ]),
   ...of('src/postgres/settings.ts', [
     ['row security that is off', "'row_security=off',", '', '^FORCE ROW LEVEL'],
+    [
+      'figures that are sent behind each file',
+      'return major >= 15 ?',
+      'return major >= 99 ?',
+      '^deletes that a file is allowed',
+      others,
+    ],
   ]),
   ...of('src/files/session-state.ts', [
     [

@@ -1217,6 +1217,15 @@ const trees: readonly Mutant[] = [
     says: 'would lose 1 row of crm.faqs',
   },
   {
+    does: 'a partition of a table that a pattern guards, in another schema',
+    before: `create schema crm; create table crm.calls (id int, day date, primary key (id, day)) partition by range (day);
+      create table calls_2019 partition of crm.calls for values from ('2019-01-01') to ('2020-01-01'); insert into calls_2019 values (1, '2019-02-02'), (2, '2019-02-02');`,
+    sql: 'delete from calls_2019 where id = 2;',
+    guard: 'crm.*',
+    becomes: 'caught',
+    says: 'would lose 1 row of crm.calls',
+  },
+  {
     does: 'all tables guarded by *',
     sql: 'delete from other where id = 2;',
     guard: '*',
