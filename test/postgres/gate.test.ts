@@ -84,6 +84,9 @@ test('it says which run it follows, and ends with the reason of that run', async
   const later = await gate(db, dir)
   assertFailed(later, 1, 'SAME_FILES_FAILED')
   assert.doesNotMatch(later.stdout, /kubectl logs|My machine/)
+  // What comes behind the rollout applies nothing that a pod needs.
+  await db.sql(`update lockstep.run set phase = 'after-rollout'`)
+  assertFailed(await gate(db, dir, shut), 75, 'GATE_WAIT_OVER', 'no run has begun')
 })
 
 test('it names the reason of a plan that was refused, and the mended run need not rest', async () => {
