@@ -73,10 +73,11 @@ export function lineOf(event: Event, width = 0): Line {
       return info(event.text)
     case 'warning':
       return warn(event.text, [])
-    case 'verified':
-      return info(
-        `the ledger shows all ${count(event.files, 'file')}, up to ${event.head}${verifiedRows(event.guarded)}`,
-      )
+    case 'verified': {
+      const { files, head } = event
+      const all = files === 1 ? `the file ${head}` : `all ${files} files, up to ${head}`
+      return info(`the ledger shows ${all}${verifiedRows(event.guarded)}`)
+    }
     case 'published': {
       const version = event.version === '' ? 'no file' : event.version
       return info(`${event.target}: ${event.state}, ${version}`)

@@ -78,8 +78,12 @@ test('it says which run it follows, and ends with the reason of that run', async
   assert.match(ran.stdout, /its log: kubectl logs crm-migrate-x7k2p/)
   // Somebody may be about to try again.
   assertFailed(await gate(db, dir, shut), 75, 'GATE_WAIT_OVER', 'ended with SQL_FAILED')
-  await db.sql(`update lockstep.run set finished = finished - interval '61 s'`)
-  assertFailed(await gate(db, dir), 1, 'SAME_FILES_FAILED')
+  await db.sql(
+    `update lockstep.run set finished = finished - interval '61 s', pod = 'My machine; at home'`,
+  )
+  const later = await gate(db, dir)
+  assertFailed(later, 1, 'SAME_FILES_FAILED')
+  assert.doesNotMatch(later.stdout, /kubectl logs|My machine/)
 })
 
 test('it names the reason of a plan that was refused, and the mended run need not rest', async () => {
@@ -181,7 +185,9 @@ test('a server that is full, away, or has no such database yet is a reason to wa
   const missing = { url: urlOf(db.url, { database: `${db.name}_not_yet` }) }
   assertFailed(await gate(missing, dir, shut), 75, 'GATE_WAIT_OVER', 'does not exist')
   const away = { url: urlOf(db.url, { host: '127.0.0.1:1' }) }
-  assertFailed(await gate(away, dir, shut), 75, 'GATE_WAIT_OVER', 'connection refused')
+  // A look takes no longer for what a run would wait for a connection.
+  const long = { ...shut, LOCKSTEP_CONNECT_WAIT: '1h' }
+  assertFailed(await gate(away, dir, long), 75, 'GATE_WAIT_OVER', 'connection refused')
 })
 
 test('a look is one connection that is gone afterwards, and reads nothing but the ledger', async () => {
@@ -203,7 +209,9 @@ test('a look is one connection that is gone afterwards, and reads nothing but th
     assert.equal(locks.length, 0)
   })
   waiting.child.kill('SIGTERM')
-  assertFailed(await waiting.ran, 75, 'INTERRUPTED')
+  const ran = await waiting.ran
+  assertFailed(ran, 75, 'INTERRUPTED')
+  assert.equal(ran.stdout.match(/^database/gm)?.length, 1)
   assert.deepEqual(await db.sql(scans), before)
 })
 

@@ -51,6 +51,18 @@ async function assertEachOnce(db: Database): Promise<void> {
   )
 }
 
+test('a gate looks through a pooler and leaves nothing there', { skip: noPooler }, async () => {
+  await using db = await freshDatabase()
+  using folder = folderOf(files)
+  await using pooler = await startPooler(db.url, 'transaction')
+  const env = { DATABASE_URL: db.url, LOCKSTEP_DIR: folder.path }
+  assertSucceeded(await runProgram({ env, form: 'bundle' }))
+  const through = { ...env, DATABASE_URL: pooler.url }
+  const gate = await runProgram({ args: ['wait'], env: through, form: 'bundle' })
+  assertSucceeded(gate, /^done +ready: all 12 files/m)
+  await assertUntouched(pooler)
+})
+
 for (const mode of ['transaction', 'session'] as const) {
   test(
     `PgBouncer by ${mode} is refused before anything is set or locked, with what to do`,

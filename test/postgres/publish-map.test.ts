@@ -90,6 +90,37 @@ test('who waits for the lock looks twice a second at most', async () => {
   assert.ok(third - second > 400, `${third - second} ms`)
 })
 
+test('what could not be told while files were applied is told at the end: that is enough', async () => {
+  await using db = await freshDatabase()
+  await using api = await startApiServer()
+  api.mischief = ({ body }) => (body.includes('running') ? { status: 500 } : undefined)
+  const ran = await migrate(db, api, { LOCKSTEP_STATUS_REQUIRED: 'true' })
+  assertSucceeded(ran, /^warning +the status is not published/m, /^published .*succeeded, 0002/m)
+})
+
+test('a stopped run tries to say so for two seconds only', async () => {
+  await using db = await freshDatabase()
+  await using api = await startApiServer()
+  using dir = folderOf({ ...two, '0003_sleep.sql': 'select pg_sleep(60)' })
+  const running = startProgram({
+    form: 'bundle',
+    env: {
+      DATABASE_URL: db.url,
+      LOCKSTEP_DIR: dir.path,
+      LOCKSTEP_STATUS: 'configmap/crm',
+      KUBECONFIG: api.kubeconfig,
+      LOCKSTEP_HEARTBEAT: '300ms',
+    },
+  })
+  await running.says('0003_sleep.sql for')
+  await until(() => told(api) === 'running 0002')
+  api.mischief = ({ body }) => (body.includes('interrupted') ? { status: 500 } : undefined)
+  const begunMs = performance.now()
+  running.child.kill('SIGTERM')
+  assertFailed(await running.ran, 75, 'INTERRUPTED', 'the status is not published: the API server')
+  assert.ok(performance.now() - begunMs < 7_000)
+})
+
 test('what somebody has changed by hand is taken back by the next run', async () => {
   await using db = await freshDatabase()
   await using api = await startApiServer()
@@ -125,6 +156,20 @@ for (const [what, mischief, times] of [
   })
 }
 
+test('a server that names a pause is left in peace for so long', async () => {
+  await using db = await freshDatabase()
+  await using api = await startApiServer()
+  const triesMs: number[] = []
+  api.mischief = ({ body }) => {
+    if (!body.includes('succeeded')) return undefined
+    triesMs.push(performance.now())
+    return triesMs.length === 1 ? { status: 429, retryAfter: '1' } : undefined
+  }
+  assertSucceeded(await migrate(db, api), /^published /m)
+  const [first = 0, second = 0] = triesMs
+  assert.ok(second - first > 900, `${second - first} ms`)
+})
+
 for (const [what, mischief] of [
   ['answers 500', { status: 500 }],
   ['is silent', 'silent'],
@@ -159,7 +204,10 @@ for (const verb of ['get', 'create', 'patch'] as const) {
       message: `configmaps "crm" is forbidden: User "system:serviceaccount:shop:runner" cannot ${verb} resource "configmaps"`,
     })
     const says = `system:serviceaccount:shop:runner may not ${verb} configmap/crm in shop (403)`
+    const before = api.asked.length
     const ran = await migrate(db, api)
+    // Trying again would not help: read without the lock and with it, and written, once each.
+    assert.ok(api.asked.length - before <= 3)
     assertSucceeded(ran, says, 'verbs ["get", "create", "patch"] for runs')
     assert.equal(ran.stdout.match(/^warning/gm)?.length, 1, ran.stdout)
     const required = await migrate(db, api, { LOCKSTEP_STATUS_REQUIRED: 'true' })

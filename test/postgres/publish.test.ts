@@ -5,12 +5,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
+import { readConfig } from '../../src/config.ts'
+import type { Event, Tell } from '../../src/events.ts'
+import { Failure } from '../../src/failure.ts'
+import { Publishing } from '../../src/publishing.ts'
 import { readPublished, textOf, type Published } from '../../src/published.ts'
 import { freshDatabase, type Database } from '../support/database.ts'
 import { folderOf, type TestFolder } from '../support/folder.ts'
 import { migrateFiles } from '../support/migration.ts'
 import { assertFailed, assertSucceeded } from '../support/output.ts'
 import { runProgram, startProgram, type ProgramForm, type Ran } from '../support/program.ts'
+import { openConfirmed } from '../support/session.ts'
 import { statusText } from '../support/status.ts'
 import { until } from '../support/until.ts'
 
@@ -221,6 +226,28 @@ test('a stopped run says that it was interrupted', async () => {
   assert.deepEqual([state, error, exit, version], ['interrupted', 'INTERRUPTED', 75, '0002'])
 })
 
+test('a stopped run leaves alone what another has written meanwhile', async () => {
+  await using db = await freshDatabase()
+  using status = statusFile()
+  using dir = folderOf({ ...two, '0003_sleep.sql': 'select pg_sleep(60)' })
+  const running = startProgram({
+    env: {
+      DATABASE_URL: db.url,
+      LOCKSTEP_DIR: dir.path,
+      LOCKSTEP_STATUS: `file:${status.path}`,
+      LOCKSTEP_HEARTBEAT: '300ms',
+    },
+  })
+  await running.says('0003_sleep.sql for')
+  // Its lock may be gone with its session.
+  edit(status.path, { run: 'cafe0123' })
+  running.child.kill('SIGTERM')
+  const ran = await running.ran
+  assertFailed(ran, 75, 'INTERRUPTED')
+  assert.doesNotMatch(ran.stdout, /^published/m)
+  assert.deepEqual([status.read().run, status.read().state], ['cafe0123', 'running'])
+})
+
 test('while files are applied the document follows them', async () => {
   await using db = await freshDatabase()
   using status = statusFile()
@@ -308,6 +335,60 @@ test('without a cluster the client of Kubernetes is never loaded', async () => {
   assert.match(await say(`file:${status.path}`), /^published /m)
   assert.match(await say(`file:${status.path}`), /^done +nothing to do/m)
   assert.match(await say('configmap/shop/crm'), /^warning +the status is not published: an unexp/m)
+})
+
+/** What a run publishes into a file, and what it says meanwhile. */
+function publishingTo(path: string, stop = new AbortController().signal) {
+  const config = readConfig({
+    DATABASE_URL: 'postgres://migrator@db.internal/crm',
+    LOCKSTEP_STATUS: `file:${path}`,
+  })
+  const run = { id: 'cafe0123', pod: 'test', isAttended: true }
+  const said: Event[] = []
+  const target = { kind: 'file', path } as const
+  const tell: Tell = (event) => said.push(event)
+  return { publishing: new Publishing(target, config, run, '0'.repeat(64), tell, stop), said }
+}
+
+test('of a ledger that was not read nothing is published', async () => {
+  using status = statusFile()
+  const { publishing, said } = publishingTo(status.path)
+  await publishing.fails(new Failure('SAME_FILES_FAILED', 'another run has failed'))
+  assert.deepEqual([readdirSync(status.folder), said], [[], []])
+})
+
+test('a run that lost its turn writes nothing any more', async () => {
+  await using db = await freshDatabase()
+  await using session = await openConfirmed(db)
+  using status = statusFile()
+  const { publishing } = publishingTo(status.path)
+  await publishing.knows(session, [])
+  publishing.begins()
+  publishing.rests()
+  // Longer than what was put off until the server has work.
+  await new Promise((passed) => setTimeout(passed, 50))
+  assert.deepEqual(readdirSync(status.folder), [])
+})
+
+test('a reason is one line of at most a thousand characters, and names neither host nor user', async () => {
+  await using db = await freshDatabase()
+  await using session = await openConfirmed(db)
+  using status = statusFile()
+  const { publishing, said } = publishingTo(status.path)
+  await publishing.knows(session, [])
+  const names = 'migrator at db.internal, not migrators nor my-db.internal\n'
+  await publishing.fails(new Failure('SQL_FAILED', `${names}:${'🙂'.repeat(600)}`))
+  const { reason = '', state } = status.read()
+  assert.equal(state, 'failed')
+  assert.ok(
+    reason.startsWith('(user) at (host), not migrators nor my-db.internal\\u000a:🙂'),
+    reason,
+  )
+  assert.ok(reason.length <= 1_000 && reason.isWellFormed())
+  assert.deepEqual(
+    said.map(({ checkpoint }) => checkpoint),
+    ['published'],
+  )
 })
 
 test('adopting publishes, too', async () => {

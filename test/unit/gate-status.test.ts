@@ -64,6 +64,51 @@ test('it is open within 100 ms after the links of a mounted ConfigMap were swapp
   assert.ok(second < 100, tookMs.map((ms) => ms.toFixed(0)).join(', '))
 })
 
+test('what has changed between the first look and the watch is seen at once', async () => {
+  using dir = folderOf(two)
+  const text = await statusText(dir.path)
+  const tookMs: number[] = []
+  for (let round = 0; round < 5; round += 1) {
+    using mounted = volume()
+    const env = { LOCKSTEP_DIR: dir.path, LOCKSTEP_STATUS: `file:${mounted.file}` }
+    const { promise, resolve } = Promise.withResolvers<number>()
+    const opened = waitHere(env, ({ checkpoint }) => {
+      if (checkpoint !== 'waiting') return
+      mounted.put({ 'status.json': text })
+      resolve(performance.now())
+    })
+    const beganMs = await promise
+    await opened
+    tookMs.push(performance.now() - beganMs)
+  }
+  // The next look would be 250 ms later at least.
+  assert.ok(Math.min(...tookMs) < 200, tookMs.map((ms) => ms.toFixed(0)).join(', '))
+})
+
+test('a change that opens nothing is looked at once, and then it rests again', async () => {
+  using dir = folderOf(two)
+  using mounted = volume()
+  const env = { LOCKSTEP_DIR: dir.path, LOCKSTEP_STATUS: `file:${mounted.file}` }
+  const waits = Promise.withResolvers<void>()
+  const isSeen = Promise.withResolvers<void>()
+  const opened = waitHere(env, (event) => {
+    if (event.checkpoint !== 'waiting') return
+    waits.resolve()
+    if (event.reason.includes('no status in it')) isSeen.resolve()
+  })
+  await waits.promise
+  // Until it rests, with its watch.
+  await new Promise((passed) => setTimeout(passed, 20))
+  mounted.put({ 'status.json': '' })
+  await isSeen.promise
+  const before = process.cpuUsage()
+  await new Promise((passed) => setTimeout(passed, 400))
+  const { user, system } = process.cpuUsage(before)
+  mounted.put({ 'status.json': await statusText(dir.path) })
+  await opened
+  assert.ok(user + system < 150_000, `${user + system} µs of 400 ms`)
+})
+
 test('it waits for a folder that is not there yet, and hears a signal meanwhile', async () => {
   using dir = folderOf(two)
   const status = join(dir.path, 'later', 'status.json')

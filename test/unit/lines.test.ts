@@ -85,6 +85,10 @@ for (const [event, text] of [
     everyEvent.verified,
     'the ledger shows all 16 files, up to 0016_p.sql; guarded rows: leads 118 (120 before: 2 deleted)',
   ],
+  [
+    { ...everyEvent.verified, files: 1, head: '1_a.sql', guarded: [] },
+    'the ledger shows the file 1_a.sql',
+  ],
   [everyEvent.published, 'configmap/crm in shop: succeeded, 0016'],
   [{ ...everyEvent.published, version: '' }, 'configmap/crm in shop: succeeded, no file'],
   [everyEvent.failed, '0007_b.sql:3:5 no such table (42P01)'],
