@@ -41,13 +41,17 @@ export async function resolve(
   type Row = { wanted: number; oid: string; table: string; kind: string; estimate: number | null }
   const rows = await on
     .query<Row>(`
+      with wanted (index, oid, space) as materialized (
+        -- Each name is looked up once, not for each table there is.
+        select index, pg_catalog.to_regclass(name), space from (values ${wanted.join(', ')}) as named (index, name, space)
+      )
       select wanted.index as wanted, c.oid::text as oid, format('%I.%I', n.nspname, c.relname) as "table",
         c.relkind::text as kind, (case c.relkind when 'p' then (
           select sum(nullif(part.reltuples, -1))
           from pg_catalog.pg_partition_tree(c.oid) tree join pg_catalog.pg_class part on part.oid = tree.relid where tree.isleaf
         ) else nullif(c.reltuples, -1) end)::pg_catalog.float8 as estimate
-      from (values ${wanted.join(', ')}) as wanted (index, name, space)
-        join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(wanted.name)
+      from wanted
+        join pg_catalog.pg_class c on c.oid = wanted.oid
           or c.relkind in ('r', 'p') and not c.relispartition and wanted.space is not null
             and c.relnamespace in (
               select oid from pg_catalog.pg_namespace
