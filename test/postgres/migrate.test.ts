@@ -32,7 +32,9 @@ for (const form of ['source', 'bundle'] as const satisfies ProgramForm[]) {
     const first = await runProgram(ask)
     assertSucceeded(first)
     const checkpoints = first.stdout.split(/\n(?! )/).map((line) => line.split(' ')[0])
-    const steps = 'start files database found lock plan guard'.split(' ')
+    // The folder is read while the connection is made: whichever is there first is told first.
+    const both = checkpoints[1] === 'files' ? ['files', 'database'] : ['database', 'files']
+    const steps = ['start', ...both, 'found', 'lock', 'plan', 'guard']
     const whole = Array.from({ length: 7 }, () => 'applied')
     const files = [...whole, 'step', 'step', 'applied']
     assert.deepEqual(checkpoints, [...steps, ...files, 'verified', 'done', ''])
