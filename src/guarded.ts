@@ -3,7 +3,7 @@ import type { Effects, GuardedTable, Tell } from './events.ts'
 import type { TablePattern } from './files/table-name.ts'
 import { nearest } from './nearest.ts'
 import { count } from './phrases.ts'
-import { countRows, resolve, tableNames, withFullNames, type Census } from './postgres/census.ts'
+import { countRows, resolve, tableNames, type Census } from './postgres/census.ts'
 import type { Session } from './postgres/session.ts'
 
 type Wanted = Pick<Config, 'guardTables' | 'guardCountBudgetMs' | 'schema'>
@@ -13,8 +13,7 @@ export class Guarded {
   readonly #wanted: Wanted
   readonly #tell: Tell
   #before = new Map<number, GuardedTable>()
-  /** With what names without a schema meant then. */
-  #meant: readonly TablePattern[] = []
+  #meant: Census['meant'] = []
   readonly #did = new Map<number, { inserted: number; deleted: number }>()
 
   constructor(wanted: Wanted, tell: Tell) {
@@ -38,8 +37,8 @@ export class Guarded {
     this.#before = await this.#count(on, census)
     const tables = [...this.#before.values()]
     this.#tell({ checkpoint: 'guard', tables, missing: census.missing.map(spelled) })
-    this.#meant = withFullNames(guardTables, census)
-    return this.#meant
+    this.#meant = census.meant
+    return [...guardTables, ...census.meant]
   }
 
   /** What a file has done, for the explanation; and a warning where nothing is guarded. */
@@ -82,11 +81,9 @@ export class Guarded {
   }
 
   /** A file may have made another table that a name means, or moved that which it meant. */
-  #movedNames(now: Census): string[] {
-    const { guardTables } = this.#wanted
-    const means = withFullNames(guardTables, now)
-    return this.#meant.slice(guardTables.length).flatMap(({ schema, name }) => {
-      const other = means.find((one) => one.schema !== undefined && one.name === name)
+  #movedNames({ meant }: Census): string[] {
+    return this.#meant.flatMap(({ schema, name }) => {
+      const other = meant.find((one) => one.name === name)
       return other === undefined || other.schema === schema
         ? []
         : [

@@ -1,7 +1,7 @@
 import type { Config } from './config.ts'
 import type { Plan } from './decide.ts'
 import type { AllowedLoss, Effects, Tell } from './events.ts'
-import { resolve, withFullNames } from './postgres/census.ts'
+import { resolve } from './postgres/census.ts'
 import { applicationName } from './postgres/connect.ts'
 import { opensOf, type Terms } from './postgres/envelope.ts'
 import { ensureLedger, type Ledger } from './postgres/ledger.ts'
@@ -60,7 +60,7 @@ export async function rehearsePlan(
     lockKey: lockKey(config.schema),
     run: run.id,
     application: applicationName(run),
-    guardTables: withFullNames(guardTables, census),
+    guardTables: [...guardTables, ...census.meant],
     lockTimeoutMs: Math.min(lockTimeoutMs || longestLockWaitMs, longestLockWaitMs),
   }
   await using watch = new Watch(session, session.backend, `lockstep/${run.id}/watch`, config, tell)

@@ -9,7 +9,7 @@ import type { Patience } from './patience.ts'
 import type { Publishing } from './publishing.ts'
 import { look, type Ledger, type LedgerEntry } from './postgres/ledger.ts'
 import type { Wait } from './postgres/lock.ts'
-import { recordEnd, recordRefusal, success, type Run, type RunEnd } from './postgres/runs.ts'
+import { recordEnd, recordStart, success, type Run, type RunEnd } from './postgres/runs.ts'
 import type { Session } from './postgres/session.ts'
 import { leftBehind } from './postgres/steps.ts'
 import type { RolloutWatch } from './rollout-watch.ts'
@@ -111,7 +111,7 @@ export async function recordRefused(
 ): Promise<Failure> {
   const { schema, phase } = config
   if (ledger !== undefined)
-    await recordRefusal(session, schema, run, set, phase, failure).catch(() => undefined)
+    await recordStart(session, schema, run, set, phase, failure).catch(() => undefined)
   return failure
 }
 

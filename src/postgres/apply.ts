@@ -9,7 +9,7 @@ import { ledgerStates } from './ledger-states.ts'
 import { sendInPieces, type Part } from './pieces.ts'
 import { ServerError } from './server-error.ts'
 import type { Session, Told } from './session.ts'
-import { serverMajor } from './settings.ts'
+import { sendFigures, serverMajor } from './settings.ts'
 import { unreadable, type Suspicion } from './verdict.ts'
 
 export interface Applied {
@@ -27,8 +27,9 @@ export interface Applied {
  */
 export async function giveUp(on: Session): Promise<void> {
   await on.execute('rollback')
-  if (serverMajor(on) >= 15) {
-    await on.execute('select pg_catalog.pg_stat_force_next_flush()')
+  const send = sendFigures(serverMajor(on))
+  if (send !== '') {
+    await on.execute(send)
   } else {
     await pause(oldServersSendAfterMs)
     await on.execute('select 1')

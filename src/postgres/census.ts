@@ -20,6 +20,11 @@ export interface Census {
   readonly found: readonly Resolved[]
   /** Names behind which nothing stands. */
   readonly missing: readonly TablePattern[]
+  /**
+   * What the names without a schema mean, with it: a file can make another table that they mean from
+   * then on, and the one that was meant is guarded all the same.
+   */
+  readonly meant: readonly TablePattern[]
 }
 
 /**
@@ -31,7 +36,7 @@ export async function resolve(
   patterns: readonly TablePattern[],
   schema: string,
 ): Promise<Census> {
-  if (patterns.length === 0) return { found: [], missing: [] }
+  if (patterns.length === 0) return { found: [], missing: [], meant: [] }
   const wanted = patterns.map((pattern, index) => {
     const { isAll } = pattern
     const name = isAll ? 'null' : literal(sqlName(pattern))
@@ -72,28 +77,16 @@ export async function resolve(
     ]),
   )
   const present = new Set(rows.map((row) => row.wanted))
+  const meant = rows.flatMap(({ wanted: index, table }) => {
+    const isBare = patterns[index]?.isAll === false && patterns[index].schema === undefined
+    const full = readTableName(table)
+    return isBare && full !== undefined ? [{ ...full, isAll: false }] : []
+  })
   return {
     found: [...found.values()],
     missing: patterns.filter((_, index) => !present.has(index)),
+    meant,
   }
-}
-
-/**
- * With the full names of what names without a schema mean now: a file can make another table that
- * they mean from then on, and the one that was meant is guarded all the same.
- */
-export function withFullNames(
-  patterns: readonly TablePattern[],
-  { found }: Census,
-): readonly TablePattern[] {
-  const full = found.flatMap(({ table }) => {
-    const read = readTableName(table)
-    const isBare = patterns.some(
-      ({ schema, name, isAll }) => schema === undefined && !isAll && name === read?.name,
-    )
-    return read !== undefined && isBare ? [{ ...read, isAll: false }] : []
-  })
-  return [...patterns, ...full]
 }
 
 /** Names of all tables, for whoever has mistyped one. */

@@ -77,48 +77,28 @@ export interface Run {
   readonly isAttended: boolean
 }
 
-/** Once for a run, however many connections it needs. */
+/**
+ * Leaves that a run has begun, once, however many connections it needs; or why its plan is refused. That
+ * run has nothing to do either, but whoever waits for it is to know. Nobody rests after it as after a file
+ * that failed: it has touched nothing, and often a setting mends it.
+ */
 export async function recordStart(
   on: Session,
   schema: string,
   run: Run,
   setChecksum: string,
   phase: Phase | undefined,
+  refusal?: Failure,
 ): Promise<void> {
   const values = [
     literal(run.id),
     literal(setChecksum),
     optional(phase),
-    literal('running'),
+    literal(refusal === undefined ? 'running' : 'refused'),
     literal(run.pod),
-  ]
-  await on.query(
-    `insert into ${identifier(schema)}.run (id, set_checksum, phase, state, pod) values (${values.join(', ')})
-    on conflict (id) do nothing`,
-  )
-}
-
-/**
- * A run whose plan is refused has nothing to do either, but whoever waits for it is to know why. Nobody
- * rests after it as after a file that failed: it has touched nothing, and often a setting mends it.
- */
-export async function recordRefusal(
-  on: Session,
-  schema: string,
-  run: Run,
-  setChecksum: string,
-  phase: Phase | undefined,
-  { code, exit }: Failure,
-): Promise<void> {
-  const values = [
-    literal(run.id),
-    literal(setChecksum),
-    optional(phase),
-    literal('refused'),
-    literal(run.pod),
-    literal(code),
-    String(exit),
-    'pg_catalog.clock_timestamp()',
+    optional(refusal?.code),
+    refusal?.exit ?? 'null',
+    refusal === undefined ? 'null' : 'pg_catalog.clock_timestamp()',
   ]
   await on.query(
     `insert into ${identifier(schema)}.run (id, set_checksum, phase, state, pod, reason, exit_code, finished)

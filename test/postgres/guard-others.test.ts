@@ -98,6 +98,13 @@ test('a name that means another table behind a file is a warning', async () => {
   )
 })
 
+test('a name beside the same name in another schema means what it did', async () => {
+  await using db = await prepared()
+  await db.sql('create schema crm; create table crm.clicks (lead int)')
+  const ran = await runGuarded(db.url, { '1_a.sql': 'select 1;' }, 'crm.clicks,clicks')
+  assert.deepEqual(eventsOf(ran, 'warning'), [])
+})
+
 test('what the application inserts meanwhile hides no loss', async () => {
   await using db = await prepared()
   const [ran] = await Promise.all([

@@ -788,8 +788,8 @@ const elsewhere = [
     ],
     [
       'figures that are sent behind a try',
-      'if (serverMajor(on) >= 15) {',
-      'if (serverMajor(on) >= 99) {',
+      "if (send !== '') {",
+      "if (send === '-') {",
       '^a DELETE within its bound in a table without a key',
     ],
     [
@@ -859,14 +859,14 @@ const elsewhere = [
   ...of('src/postgres/census.ts', [
     [
       'what a name meant when the run began',
-      'return read !== undefined && isBare ?',
-      'return read === undefined ?',
+      'return isBare && full !== undefined ?',
+      'return full === undefined ?',
       '^what a name means',
       others,
     ],
     [
       'that such names have no schema',
-      'schema === undefined && !isAll && name === read?.name',
+      'patterns[index]?.isAll === false && patterns[index].schema === undefined',
       'false',
       '^what a name means',
       others,
