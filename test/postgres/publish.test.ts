@@ -14,7 +14,13 @@ import { freshDatabase, type Database } from '../support/database.ts'
 import { folderOf, type TestFolder } from '../support/folder.ts'
 import { migrateFiles } from '../support/migration.ts'
 import { assertFailed, assertSucceeded } from '../support/output.ts'
-import { runProgram, startProgram, type ProgramForm, type Ran } from '../support/program.ts'
+import {
+  runProgram,
+  startProgram,
+  type ProgramForm,
+  type Ran,
+  type Running,
+} from '../support/program.ts'
 import { openConfirmed } from '../support/session.ts'
 import { statusText } from '../support/status.ts'
 import { until } from '../support/until.ts'
@@ -206,19 +212,28 @@ test('a run that refuses its plan says so, and what is applied stays told', asyn
   assert.deepEqual(Object.keys(applied), ['0001_people.sql', '0002_fill.sql'])
 })
 
-test('a stopped run says that it was interrupted', async () => {
-  await using db = await freshDatabase()
-  using status = statusFile()
-  using dir = folderOf({ ...two, '0003_sleep.sql': 'select pg_sleep(60)' })
+/** For longer than any test: who runs it is stopped. */
+const andSleep = { ...two, '0003_sleep.sql': 'select pg_sleep(60)' }
+
+/** A run that is inside the file that sleeps. */
+async function startSleeping(url: string, dir: string, status: string): Promise<Running> {
   const running = startProgram({
     env: {
-      DATABASE_URL: db.url,
-      LOCKSTEP_DIR: dir.path,
-      LOCKSTEP_STATUS: `file:${status.path}`,
+      DATABASE_URL: url,
+      LOCKSTEP_DIR: dir,
+      LOCKSTEP_STATUS: `file:${status}`,
       LOCKSTEP_HEARTBEAT: '300ms',
     },
   })
   await running.says('0003_sleep.sql for')
+  return running
+}
+
+test('a stopped run says that it was interrupted', async () => {
+  await using db = await freshDatabase()
+  using status = statusFile()
+  using dir = folderOf(andSleep)
+  const running = await startSleeping(db.url, dir.path, status.path)
   assert.equal(status.read().state, 'running')
   running.child.kill('SIGTERM')
   assertFailed(await running.ran, 75, 'INTERRUPTED', /^published .*interrupted/m)
@@ -229,16 +244,8 @@ test('a stopped run says that it was interrupted', async () => {
 test('a stopped run leaves alone what another has written meanwhile', async () => {
   await using db = await freshDatabase()
   using status = statusFile()
-  using dir = folderOf({ ...two, '0003_sleep.sql': 'select pg_sleep(60)' })
-  const running = startProgram({
-    env: {
-      DATABASE_URL: db.url,
-      LOCKSTEP_DIR: dir.path,
-      LOCKSTEP_STATUS: `file:${status.path}`,
-      LOCKSTEP_HEARTBEAT: '300ms',
-    },
-  })
-  await running.says('0003_sleep.sql for')
+  using dir = folderOf(andSleep)
+  const running = await startSleeping(db.url, dir.path, status.path)
   // Its lock may be gone with its session.
   edit(status.path, { run: 'cafe0123' })
   running.child.kill('SIGTERM')
